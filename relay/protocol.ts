@@ -1,0 +1,221 @@
+// The protocol between the worker and its relays: JSON text frames over one WebSocket that the relay opens.
+// The only file that both programs import. It may depend on nothing but the schema library.
+import { z } from 'zod';
+
+/**
+ * Version that this build speaks. The worker accepts this one and the one before; frames and fields that one side does not
+ * know are ignored, so that worker and relays can be deployed at different times.
+ */
+export const PROTOCOL_VERSION = 1;
+
+/** Longest frame in bytes that either side reads. An offer or answer is 2 to 4 kB; 64 kB is room for unusual ones. */
+export const FRAME_BYTES_MAX = 65_536;
+
+/** Text frames of the keep-alive; they are not JSON so that the worker's runtime can answer them without waking up. */
+export const PING = 'ping';
+export const PONG = 'pong';
+
+/** How often the relay sends `PING`, in ms. Silence for three periods means that the connection is gone. */
+export const PING_INTERVAL_MS = 10_000;
+
+/** Close codes of the worker (application range of RFC 6455 section 7.4.2). */
+export const CLOSE_REPLACED = 4001;
+export const CLOSE_BAD_FRAME = 4002;
+export const CLOSE_TOO_OLD = 4003;
+
+const callId = z.string().min(1).max(64);
+/** SDP is opaque to the worker; the bound keeps a frame and a database row small. */
+const sdp = z.string().min(1).max(16_384);
+const identity = z.string().min(1).max(256);
+
+/** Who the caller hears besides participants whose signed attribute `roomline.role` is `agent`. */
+const audience = z.object({
+  /** Identities heard whatever their role. */
+  named: z.array(identity).max(32),
+  /** Identities not heard whatever their role, such as somebody whose claim was taken back. */
+  excluded: z.array(identity).max(32),
+});
+export type Audience = z.infer<typeof audience>;
+
+/**
+ * Asks for an answer to the provider's offer. Repeating it for a call that the relay already has makes it report the same
+ * answer again.
+ */
+const callAnswer = z.object({ type: z.literal('call.answer'), call_id: callId, sdp });
+
+/**
+ * The whole wanted state of one call. The relay ignores a `rev` that is not newer than the one it has and reports `call.is`
+ * once it has taken one over.
+ */
+const callWant = z.object({
+  type: z.literal('call.want'),
+  call_id: callId,
+  rev: z.int().nonnegative(),
+  /** The provider has our SDP, so connectivity checks may start. Checks sent earlier are lost. */
+  connect: z.boolean(),
+  /** The path is open: audio flows to the provider. While false, not one RTP or RTCP packet goes there. */
+  open: z.boolean(),
+  /** Where to join as the caller; absent until the room exists. Used only when the relay is not in the room already. */
+  room: z
+    .object({ url: z.string().min(1).max(2048), token: z.string().min(1).max(8192) })
+    .optional(),
+  audience,
+});
+
+/** Ends the call's media and leaves the room. Harmless when repeated or when the call is unknown. */
+const callClose = z.object({ type: z.literal('call.close'), call_id: callId });
+
+/** The worker has committed everything up to `seq`; the relay may forget it. */
+const ack = z.object({ type: z.literal('ack'), seq: z.int().nonnegative() });
+
+/** First frame from the worker, in reply to `hello`. */
+const welcome = z.object({ type: z.literal('welcome'), protocol: z.int() });
+
+export const frameToRelay = z.discriminatedUnion('type', [
+  welcome,
+  callAnswer,
+  callWant,
+  callClose,
+  ack,
+]);
+export type FrameToRelay = z.infer<typeof frameToRelay>;
+export type CallWant = z.infer<typeof callWant>;
+
+/** First frame from the relay on every connection. */
+const hello = z.object({
+  type: z.literal('hello'),
+  relay_id: z.string().min(1).max(64),
+  /** New for every start of the process. Calls of an earlier instance are gone. */
+  instance: z.string().min(1).max(64),
+  protocol: z.int(),
+  /** How many calls it takes at once. */
+  capacity: z.int().nonnegative(),
+  draining: z.boolean(),
+  /** Calls whose media it holds. */
+  calls: z.array(callId).max(10_000),
+});
+
+/** Unsequenced: the wanted state `rev` is in force. */
+const callIs = z.object({
+  type: z.literal('call.is'),
+  call_id: callId,
+  rev: z.int().nonnegative(),
+});
+
+/** Why a relay ended a call on its own account, or `closed` when it was told to. */
+export const RELAY_END_REASONS = [
+  'closed',
+  'unusable-offer',
+  'no-capacity',
+  'media-failed',
+  'media-lost',
+  'room-failed',
+  'room-deleted',
+  'removed-from-room',
+  'room-lost',
+  'internal',
+] as const;
+export type RelayEndReason = (typeof RELAY_END_REASONS)[number];
+
+const directionStats = z.object({
+  packets: z.int().nonnegative(),
+  /** Packets that the sequence numbers say existed but never came. */
+  lost: z.int().nonnegative(),
+  /** Interarrival jitter, RFC 3550 section 6.4.1, in ms. */
+  jitter_ms: z.number().nonnegative(),
+  /** Packets that the stitcher made up because the source had nothing to send. */
+  filled: z.int().nonnegative(),
+  /** From the opening of the path to the first packet of a source, in ms; absent when there was none. */
+  first_audio_ms: z.number().nonnegative().optional(),
+});
+
+export const callStats = z.object({
+  /** What the caller said, on its way into the room. */
+  from_caller: directionStats,
+  /** What the caller was sent. */
+  to_caller: directionStats,
+});
+export type CallStats = z.infer<typeof callStats>;
+
+/**
+ * Kept by the relay and sent again after a reconnect until acknowledged. `seq` counts up from 1 per instance over all calls;
+ * `at_ms` is the relay's clock, for display only.
+ */
+const sequenced = { seq: z.int().positive(), at_ms: z.int().nonnegative(), call_id: callId };
+
+export const relayEvent = z.discriminatedUnion('type', [
+  /** The answer to `call.answer`, exactly as it must go to the provider. */
+  z.object({ type: z.literal('answered'), ...sequenced, sdp }),
+  /** ICE and DTLS with the provider are complete. */
+  z.object({ type: z.literal('media-up'), ...sequenced }),
+  /** The relay is in the room as the caller. */
+  z.object({ type: z.literal('room-joined'), ...sequenced }),
+  z.object({ type: z.literal('participant-joined'), ...sequenced, identity }),
+  /**
+   * This participant hears and can be heard: it is in the audience, its microphone track (muted or not) is subscribed, and the
+   * caller's track has a subscriber. Sent again when the participant comes back after having left.
+   */
+  z.object({ type: z.literal('ready'), ...sequenced, identity }),
+  /** `left`: on purpose (a page reload looks the same). `lost`: the server gave up on its connection. */
+  z.object({
+    type: z.literal('participant-left'),
+    ...sequenced,
+    identity,
+    why: z.enum(['left', 'lost', 'removed']),
+  }),
+  /** Somebody publishes audio whom the caller must not hear; said once per participant. */
+  z.object({ type: z.literal('publisher-skipped'), ...sequenced, identity }),
+  /** The last event of a call. */
+  z.object({
+    type: z.literal('ended'),
+    ...sequenced,
+    reason: z.enum(RELAY_END_REASONS),
+    /** For people: what exactly was wrong, such as the offending SDP line. */
+    detail: z.string().max(500).optional(),
+    stats: callStats.optional(),
+  }),
+]);
+export type RelayEvent = z.infer<typeof relayEvent>;
+
+/** Unsequenced: takes no new calls any more (SIGTERM); running ones go on. */
+const draining = z.object({ type: z.literal('draining') });
+
+export const frameFromRelay = z.union([
+  z.discriminatedUnion('type', [hello, callIs, draining]),
+  relayEvent,
+]);
+export type FrameFromRelay = z.infer<typeof frameFromRelay>;
+export type Hello = z.infer<typeof hello>;
+
+/**
+ * Reads one JSON text frame.
+ *
+ * @returns the frame; `unknown` for a type that this version does not know, which the reader ignores; `invalid` with the failing
+ * field for a frame that breaks the protocol
+ */
+export function parseFrame<T>(
+  schema: z.ZodType<T>,
+  text: string,
+): { ok: true; frame: T } | { ok: false; kind: 'unknown' | 'invalid'; message: string } {
+  if (text.length > FRAME_BYTES_MAX)
+    return { ok: false, kind: 'invalid', message: 'frame too long' };
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { ok: false, kind: 'invalid', message: 'not JSON' };
+  }
+  const result = schema.safeParse(json);
+  if (result.success) return { ok: true, frame: result.data };
+  const type = (json as { type?: unknown } | null)?.type;
+  if (typeof type === 'string' && !KNOWN_TYPES.has(type)) {
+    return { ok: false, kind: 'unknown', message: type };
+  }
+  return { ok: false, kind: 'invalid', message: z.prettifyError(result.error) };
+}
+
+const KNOWN_TYPES: ReadonlySet<string> = new Set(
+  [...frameToRelay.options, hello, callIs, draining, ...relayEvent.options].map(
+    (option) => option.shape.type.value,
+  ),
+);

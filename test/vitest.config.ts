@@ -1,0 +1,53 @@
+// One `vitest run` for every kind of test; each kind has the runtime it needs.
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { existsSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+const nodeProject = (name: string, timeoutMs: number, extra: object = {}) => ({
+  test: {
+    name,
+    environment: 'node' as const,
+    include: [`test/${name}/**/*.test.ts`],
+    testTimeout: timeoutMs,
+    hookTimeout: 120_000,
+    ...extra,
+  },
+});
+
+export default defineConfig({
+  root: new URL('..', import.meta.url).pathname,
+  test: {
+    projects: [
+      nodeProject('unit', 10_000),
+      ...(existsSync(new URL('../wrangler.toml', import.meta.url))
+        ? [
+            {
+              plugins: [
+                cloudflareTest(async () => ({
+                  wrangler: { configPath: './wrangler.toml' },
+                  miniflare: {
+                    bindings: { TEST_MIGRATIONS: await readD1Migrations('./migrations') },
+                    // Nothing leaves the machine: what a test does not provide is refused.
+                    outboundService: (request: Request) =>
+                      new Response(`not provided by the test: ${request.url}`, { status: 599 }),
+                  },
+                })),
+              ],
+              test: {
+                name: 'worker',
+                include: ['test/worker/**/*.test.ts'],
+                setupFiles: ['./test/worker/setup.ts'],
+                // A fresh isolate per file costs 1.5 s each; set-up empties the storage instead.
+                isolate: false,
+                maxWorkers: 1,
+                testTimeout: 20_000,
+              },
+            },
+          ]
+        : []),
+      nodeProject('relay', 30_000),
+      nodeProject('e2e', 120_000, { fileParallelism: false }),
+      nodeProject('browser', 120_000, { fileParallelism: false }),
+    ],
+  },
+});
