@@ -1,0 +1,113 @@
+// Meta's SDP offer for a user-initiated call, in the shape seen on the wire and in the older documented one. Pure.
+import { randomInt, randomUUID } from 'node:crypto';
+
+/** What an offer says about its media endpoint. */
+export type OfferParts = {
+  readonly host: string;
+  readonly port: number;
+  readonly ufrag: string;
+  readonly password: string;
+  /** SHA-256 as upper-case hex pairs with colons. */
+  readonly fingerprint: string;
+  readonly ssrc: number;
+  readonly nowMs: number;
+  /** An IPv6 address to offer as well. Meta always offers one, at higher priority than IPv4; it need not be reachable. */
+  readonly ipv6?: string | undefined;
+};
+
+const FMTP =
+  'maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1';
+
+/**
+ * The offer as Meta sends it now, attribute by attribute in its order.
+ *
+ * Observed: public captures of 2025-10-17, 2025-11-05 and 2026-10-02 have this structure; the session level carries
+ * `a=ice-lite`, the m-line port is the candidate's port, and the IPv6 candidate has the higher priority.
+ */
+export function writeOffer(parts: OfferParts): string {
+  const stream = randomUUID();
+  return lines([
+    'v=0',
+    `o=- ${parts.nowMs} 2 IN IP4 127.0.0.1`,
+    's=-',
+    't=0 0',
+    'a=group:BUNDLE audio',
+    `a=msid-semantic: WMS ${stream}`,
+    'a=ice-lite',
+    `m=audio ${parts.port} UDP/TLS/RTP/SAVPF 111 126`,
+    `c=IN IP4 ${parts.host}`,
+    'a=rtcp:9 IN IP4 0.0.0.0',
+    candidate(2122260223, parts.host, parts.port),
+    ...(parts.ipv6 ? [candidate(2122262783, parts.ipv6, parts.port)] : []),
+    `a=ice-ufrag:${parts.ufrag}`,
+    `a=ice-pwd:${parts.password}`,
+    `a=fingerprint:sha-256 ${parts.fingerprint}`,
+    'a=setup:actpass',
+    'a=mid:audio',
+    'a=sendrecv',
+    `a=msid:${stream} WhatsAppTrack1`,
+    'a=rtcp-mux',
+    'a=rtpmap:111 opus/48000/2',
+    'a=rtcp-fb:111 transport-cc',
+    `a=fmtp:111 ${FMTP}`,
+    'a=rtpmap:126 telephone-event/8000',
+    'a=maxptime:20',
+    'a=ptime:20',
+    `a=ssrc:${parts.ssrc} cname:WhatsAppAudioStream1`,
+  ]);
+}
+
+/**
+ * The offer as the sample in Meta's documentation has it: header extensions, `ufrag` in the candidates, four ssrc lines, no
+ * ptime. A parser must take both.
+ *
+ * Provider: Calling API reference, sample SDP, read 2026-06.
+ */
+export function writeDocumentedOffer(parts: OfferParts): string {
+  const stream = randomUUID();
+  const withUfrag = (line: string) =>
+    line.replace(' network-cost', ` ufrag ${parts.ufrag} network-cost`);
+  return lines([
+    'v=0',
+    `o=- ${parts.nowMs} 2 IN IP4 127.0.0.1`,
+    's=-',
+    't=0 0',
+    'a=group:BUNDLE audio',
+    'a=extmap-allow-mixed',
+    `a=msid-semantic: WMS ${stream}`,
+    'a=ice-lite',
+    `m=audio ${parts.port} UDP/TLS/RTP/SAVPF 111 126`,
+    `c=IN IP4 ${parts.host}`,
+    'a=rtcp:9 IN IP4 0.0.0.0',
+    withUfrag(candidate(2113937151, parts.host, parts.port)),
+    ...(parts.ipv6 ? [withUfrag(candidate(2113939711, parts.ipv6, parts.port))] : []),
+    `a=ice-ufrag:${parts.ufrag}`,
+    `a=ice-pwd:${parts.password}`,
+    `a=fingerprint:sha-256 ${parts.fingerprint}`,
+    'a=setup:actpass',
+    'a=mid:audio',
+    'a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level',
+    'a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
+    'a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
+    'a=sendrecv',
+    'a=rtcp-mux',
+    'a=rtpmap:111 opus/48000/2',
+    'a=rtcp-fb:111 transport-cc',
+    'a=fmtp:111 minptime=10;useinbandfec=1',
+    'a=rtpmap:126 telephone-event/8000',
+    `a=ssrc:${parts.ssrc} cname:WhatsAppAudioStream1`,
+    `a=ssrc:${parts.ssrc} msid:${stream} WhatsAppTrack1`,
+    `a=ssrc:${parts.ssrc} mslabel:${stream}`,
+    `a=ssrc:${parts.ssrc} label:audio#WhatsAppTrack1`,
+  ]);
+}
+
+function candidate(priority: number, host: string, port: number): string {
+  const foundation = randomInt(1, 0xffff_ffff);
+  return `a=candidate:${foundation} 1 udp ${priority} ${host} ${port} typ host generation 0 network-cost 50`;
+}
+
+/** Spec: RFC 8866 section 5: every line ends in CRLF. */
+function lines(all: string[]): string {
+  return all.map((line) => `${line}\r\n`).join('');
+}

@@ -1,0 +1,98 @@
+// The business's side of a call for the simulator's own tests: a full ICE agent, independent of the relay.
+import {
+  MediaStreamTrack,
+  RTCPeerConnection,
+  RTCRtpCodecParameters,
+  RtpHeader,
+  RtpPacket,
+} from 'werift';
+import { Hearing, type HeardReport } from '../../local/simulator/hearing.ts';
+import { loopOf, type Signal } from '../../local/simulator/signals.ts';
+
+/** Answers Meta's offer, hears the phone, and plays a signal to it. */
+export class BusinessPeer {
+  readonly #connection: RTCPeerConnection;
+  readonly #track = new MediaStreamTrack({ kind: 'audio' });
+  readonly #hearing = new Hearing();
+  #timer: NodeJS.Timeout | undefined;
+  answer = '';
+
+  private constructor() {
+    this.#connection = new RTCPeerConnection({
+      iceServers: [],
+      iceUseIpv6: false,
+      iceInterfaceAddresses: { udp4: '127.0.0.1' },
+      iceAdditionalHostAddresses: ['127.0.0.1'],
+      codecs: {
+        audio: [
+          new RTCRtpCodecParameters({
+            mimeType: 'audio/opus',
+            clockRate: 48_000,
+            channels: 2,
+            payloadType: 111,
+          }),
+        ],
+      },
+    });
+  }
+
+  static async answering(offer: string): Promise<BusinessPeer> {
+    const peer = new BusinessPeer();
+    const connection = peer.#connection;
+    connection.onTrack.subscribe((track) => {
+      track.onReceiveRtp.subscribe(({ header, payload }) => {
+        const { payloadType, sequenceNumber: sequence, timestamp, ssrc } = header;
+        const packet = { payloadType, sequence, timestamp, ssrc, payload };
+        peer.#hearing.hearRtp(packet, performance.timeOrigin + performance.now());
+      });
+    });
+    await connection.setRemoteDescription({ type: 'offer', sdp: offer });
+    connection.addTrack(peer.#track);
+    await connection.setLocalDescription(await connection.createAnswer());
+    peer.answer = asMetaWantsIt(connection.localDescription?.sdp ?? '');
+    return peer;
+  }
+
+  /** Settles when ICE and DTLS are up. */
+  async connected(): Promise<void> {
+    if (this.#connection.connectionState === 'connected') return;
+    await this.#connection.connectionStateChange.watch((state) => state === 'connected');
+  }
+
+  /** Sends 20 ms frames until closed. */
+  play(signal: Signal): void {
+    const loop = loopOf(signal);
+    let count = 0;
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => {
+      const header = new RtpHeader({
+        payloadType: 111,
+        sequenceNumber: count & 0xffff,
+        timestamp: count * 960,
+        ssrc: 77,
+      });
+      this.#track.writeRtp(new RtpPacket(header, loop[count % loop.length] as Buffer));
+      count++;
+    }, 20);
+  }
+
+  heard(): HeardReport {
+    return this.#hearing.report();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#connection.close();
+    this.#hearing.close();
+  }
+}
+
+/** What a business must change in a library's text: the role, one line of ssrc, the packet time. */
+function asMetaWantsIt(sdp: string): string {
+  return sdp
+    .split('\r\n')
+    .filter((line) => !line.startsWith('a=extmap') && !line.startsWith('a=ice-options'))
+    .map((line) => (line.startsWith('a=setup:') ? 'a=setup:active' : line))
+    .join('\r\n')
+    .replace(/(?:\r\n)*$/, '\r\na=ptime:20\r\n');
+}
