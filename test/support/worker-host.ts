@@ -1,0 +1,42 @@
+// A process that runs the worker in the real runtime on a fixed port, as `wrangler dev` does, but quietly, with its
+// migrations applied, and without watching files unless asked to. Started by stack.ts; stops in order upon SIGTERM.
+import { unstable_startWorker } from 'wrangler';
+import { applyMigrations } from './migrations.ts';
+
+const setting = (name: string): string => {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set`);
+  return value;
+};
+
+const configPath = setting('WORKER_CONFIG');
+const persistFolder = setting('WORKER_PERSIST');
+
+const startedMs = Date.now();
+const applied = await applyMigrations(configPath, persistFolder);
+console.log(`${applied} migrations applied in ${Date.now() - startedMs} ms`);
+
+const worker = await unstable_startWorker({
+  config: configPath,
+  envFiles: [setting('WORKER_SECRETS')],
+  dev: {
+    server: { hostname: '127.0.0.1', port: Number(setting('WORKER_PORT')) },
+    inspector: false,
+    persist: persistFolder,
+    watch: setting('WORKER_WATCH') === '1',
+    logLevel: 'warn',
+    remote: false,
+  },
+});
+
+let isStopping = false;
+const stop = (): void => {
+  if (isStopping) return;
+  isStopping = true;
+  void worker.dispose().then(() => process.exit(0));
+};
+process.on('SIGTERM', stop);
+process.on('SIGINT', stop);
+
+await worker.ready;
+console.log(`worker ready at ${String(await worker.url)} after ${Date.now() - startedMs} ms`);
