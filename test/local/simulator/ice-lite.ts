@@ -49,6 +49,7 @@ export class IceLiteAgent {
   readonly #socket: Socket;
   readonly #checked = new Set<string>();
   #peer: Address | undefined;
+  #speaker: Address | undefined;
   #peerUfrag: string | undefined;
   #closed = false;
   #nominate: () => void = () => {};
@@ -85,9 +86,13 @@ export class IceLiteAgent {
     this.#peerUfrag = peerUfrag;
   }
 
-  /** Sends to the nominated address; before there is one, or after `close`, the datagram is dropped. */
+  /**
+   * Sends to the nominated address, until then to the checked address that last sent something: libjuice starts DTLS on a
+   * pair as soon as its check succeeded, just before it nominates it. With neither, or after `close`, nothing is sent.
+   */
   send(datagram: Buffer): void {
-    if (this.#peer) this.#write(datagram, this.#peer);
+    const to = this.#peer ?? this.#speaker;
+    if (to) this.#write(datagram, to);
   }
 
   /** Frees the port. Safe to repeat. */
@@ -99,7 +104,10 @@ export class IceLiteAgent {
 
   #receive(datagram: Buffer, source: Address): void {
     if (isStun(datagram)) this.#check(datagram, source);
-    else if (this.#checked.has(`${source.host}:${source.port}`)) this.onDatagram(datagram);
+    else if (this.#checked.has(`${source.host}:${source.port}`)) {
+      this.#speaker = source;
+      this.onDatagram(datagram);
+    }
   }
 
   #check(datagram: Buffer, source: Address): void {
