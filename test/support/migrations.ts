@@ -37,7 +37,9 @@ const statementsOf = (sql: string): string[] =>
  */
 export async function applyMigrations(configPath: string, persistFolder: string): Promise<number> {
   const config = unstable_readConfig({ config: configPath }, { hideWarnings: true });
-  const binding = config.d1_databases.find((database: { binding: string }) => database.binding === 'DB');
+  const binding = config.d1_databases.find(
+    (database: { binding: string }) => database.binding === 'DB',
+  );
   if (!binding) throw new Error(`${configPath} has no D1 binding DB`);
   await mkdir(persistFolder, { recursive: true });
   // The proxy cannot carry Durable Objects and complains about them, so it gets a configuration without any.
