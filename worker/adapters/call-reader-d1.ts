@@ -1,0 +1,83 @@
+// Reads calls from D1 for the API: lists by page, one with its timeline. The Switchboard is not involved.
+import { and, asc, desc, eq, inArray, lt, ne, or, sql, type SQL } from 'drizzle-orm';
+import type { DrizzleD1Database } from 'drizzle-orm/d1';
+import { viewOfCall, type CallView, type ContactView } from '../call-view.ts';
+import { callEvents, calls, contactIdentities, contacts } from '../db/schema.ts';
+import { roomOfCall, type CallId } from '../domain/ids.ts';
+import type { StoredEntry } from '../ports.ts';
+import { callFromRow } from './call-rows.ts';
+import { entryFromRow } from './call-store-d1.ts';
+
+export type CallReader = ReturnType<typeof createCallReader>;
+
+/** Where a page ends: the creation time and id of its last call. */
+export interface PageEnd {
+  readonly createdAtMs: number;
+  readonly id: string;
+}
+
+export function createCallReader(db: DrizzleD1Database) {
+  const phone = db
+    .select({ value: contactIdentities.value })
+    .from(contactIdentities)
+    .where(
+      and(eq(contactIdentities.contactId, calls.contactId), eq(contactIdentities.kind, 'phone')),
+    )
+    .limit(1);
+  const select = () =>
+    db
+      .select({ call: calls, name: contacts.name, phone: sql<string | null>`(${phone})` })
+      .from(calls)
+      .leftJoin(contacts, eq(contacts.id, calls.contactId));
+
+  return {
+    /** Newest first. `next` is where the next page starts, null on the last one. */
+    async list(
+      filter: { states?: readonly CallView['state'][] | undefined; after?: PageEnd | undefined },
+      limit: number,
+    ): Promise<{ calls: CallView[]; next: PageEnd | null }> {
+      const conditions: (SQL | undefined)[] = [ne(calls.state, 'tombstone')];
+      if (filter.states) conditions.push(inArray(calls.state, [...filter.states]));
+      if (filter.after) {
+        const { createdAtMs, id } = filter.after;
+        conditions.push(
+          or(
+            lt(calls.createdAtMs, createdAtMs),
+            and(eq(calls.createdAtMs, createdAtMs), lt(calls.id, id)),
+          ),
+        );
+      }
+      const rows = await select()
+        .where(and(...conditions))
+        .orderBy(desc(calls.createdAtMs), desc(calls.id))
+        .limit(limit + 1);
+      const page = rows.slice(0, limit);
+      const last = page.at(-1)?.call;
+      return {
+        calls: page.map(viewOfRow),
+        next: rows.length > limit && last ? { createdAtMs: last.createdAtMs, id: last.id } : null,
+      };
+    },
+
+    async find(id: CallId): Promise<{ call: CallView; timeline: StoredEntry[] } | null> {
+      const [rows, entries] = await db.batch([
+        select().where(and(eq(calls.id, id), ne(calls.state, 'tombstone'))),
+        db.select().from(callEvents).where(eq(callEvents.callId, id)).orderBy(asc(callEvents.seq)),
+      ]);
+      const [row] = rows;
+      return row ? { call: viewOfRow(row), timeline: entries.map(entryFromRow) } : null;
+    },
+  };
+}
+
+function viewOfRow(row: {
+  call: typeof calls.$inferSelect;
+  name: string | null;
+  phone: string | null;
+}): CallView {
+  const { contactId } = row.call;
+  const contact: ContactView | null =
+    contactId === null ? null : { id: contactId, name: row.name, phone: row.phone };
+  const call = callFromRow(row.call);
+  return viewOfCall(call, roomOfCall(call.id), contact);
+}

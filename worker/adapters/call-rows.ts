@@ -1,0 +1,114 @@
+// Converts a call to its database row and back. Columns hold what is searched and shown; `data` holds the rest while the call
+// is live and shrinks to a few facts once it is settled.
+import { isSettled, type Call, type Claim } from '../domain/call.ts';
+import type { calls } from '../db/schema.ts';
+
+type Row = typeof calls.$inferSelect;
+
+/** Facts that stay after a call has ended; SDP, jobs and the caller's details do not. */
+type SettledData = Pick<
+  Call,
+  'displayPhoneNumber' | 'offeredAtMs' | 'answerByMs' | 'payload' | 'quality'
+> & { claim: Claim | null };
+type LiveData = SettledData &
+  Pick<
+    Call,
+    | 'caller'
+    | 'placement'
+    | 'offerSdp'
+    | 'answerSdp'
+    | 'isRoomCreated'
+    | 'isRoomJoined'
+    | 'isPreAccepted'
+    | 'isMediaUp'
+    | 'excluded'
+    | 'timers'
+    | 'pending'
+    | 'nextJobId'
+  >;
+
+export function rowFromCall(call: Call): Row {
+  const settled: SettledData = {
+    displayPhoneNumber: call.displayPhoneNumber,
+    offeredAtMs: call.offeredAtMs,
+    answerByMs: call.answerByMs,
+    payload: call.payload,
+    quality: call.quality,
+    claim: call.claim,
+  };
+  const live = (): LiveData => ({
+    ...settled,
+    caller: call.caller,
+    placement: call.placement,
+    offerSdp: call.offerSdp,
+    answerSdp: call.answerSdp,
+    isRoomCreated: call.isRoomCreated,
+    isRoomJoined: call.isRoomJoined,
+    isPreAccepted: call.isPreAccepted,
+    isMediaUp: call.isMediaUp,
+    excluded: call.excluded,
+    timers: call.timers,
+    pending: call.pending,
+    nextJobId: call.nextJobId,
+  });
+  return {
+    id: call.id,
+    version: call.version,
+    state: call.state,
+    isLive: !isSettled(call),
+    direction: call.direction,
+    numberId: call.numberId,
+    contactId: call.caller?.contactId ?? null,
+    providerCallId: call.providerCallId,
+    relayId: call.placement?.relayId ?? null,
+    claimedBy: call.claim?.agentId ?? null,
+    createdAtMs: call.createdAtMs,
+    ringingAtMs: call.ringingAtMs,
+    answeredAtMs: call.answeredAtMs,
+    endedAtMs: call.endedAtMs,
+    result: call.outcome?.result ?? null,
+    reason: call.outcome?.reason ?? null,
+    endedBy: call.outcome?.endedBy ?? null,
+    detail: call.outcome?.detail ?? null,
+    data: isSettled(call) ? settled : live(),
+  };
+}
+
+/** Rows are written by `rowFromCall` alone, which is what makes the casts of ids and JSON sound. */
+export function callFromRow(row: Row): Call {
+  const data = row.data as SettledData & Partial<LiveData>;
+  return {
+    id: row.id as Call['id'],
+    version: row.version,
+    state: row.state,
+    direction: row.direction,
+    numberId: row.numberId as Call['numberId'],
+    providerCallId: row.providerCallId,
+    createdAtMs: row.createdAtMs,
+    ringingAtMs: row.ringingAtMs,
+    answeredAtMs: row.answeredAtMs,
+    endedAtMs: row.endedAtMs,
+    outcome:
+      row.reason === null
+        ? null
+        : ({
+            result: row.result,
+            reason: row.reason,
+            endedBy: row.endedBy,
+            ...(row.detail === null ? {} : { detail: row.detail }),
+          } as Call['outcome']),
+    caller: null,
+    placement: null,
+    offerSdp: null,
+    answerSdp: null,
+    isRoomCreated: false,
+    isRoomJoined: false,
+    isPreAccepted: false,
+    isMediaUp: false,
+    excluded: [],
+    timers: {},
+    pending: [],
+    nextJobId: 1,
+    ...data,
+  };
+}

@@ -1,0 +1,126 @@
+// LiveKit: the room of a call and the tokens to join it. Runs in workerd; one request per job, retrying is the domain's business.
+import { AccessToken, RoomServiceClient, TwirpError } from 'livekit-server-sdk';
+import type { Call } from '../domain/call.ts';
+import { callerIdentity, roomOfCall, type CallId } from '../domain/ids.ts';
+import { JOB_DEADLINE_MS, type Job, type JobResult } from '../domain/job.ts';
+
+export interface LiveKitAccess {
+  readonly url: string;
+  readonly apiKey: string;
+  readonly apiSecret: string;
+}
+
+/** Rooms that nobody enters, or that everybody left, disappear by themselves. */
+const EMPTY_TIMEOUT_S = 60;
+const DEPARTURE_TIMEOUT_S = 20;
+/** The caller, an agent, and room for colleagues; far above what a call needs, far below what would hurt. */
+const PARTICIPANTS_MAX = 20;
+/** Long enough to connect once, short enough that a leaked token is worth little. */
+const JOIN_TOKEN_TTL_S = 120;
+
+/** Performs one job of the lane `room`. Never throws: whatever happens is a result. */
+export async function doRoomJob(
+  access: LiveKitAccess,
+  callId: CallId,
+  job: Extract<Job, { lane: 'room' }>,
+): Promise<JobResult> {
+  const rooms = new RoomServiceClient(access.url, access.apiKey, access.apiSecret, {
+    requestTimeout: JOB_DEADLINE_MS / 1000,
+  });
+  const name = roomOfCall(callId);
+  try {
+    switch (job.action) {
+      case 'create':
+        await rooms.createRoom({
+          name,
+          emptyTimeout: EMPTY_TIMEOUT_S,
+          departureTimeout: DEPARTURE_TIMEOUT_S,
+          maxParticipants: PARTICIPANTS_MAX,
+        });
+        break;
+      case 'delete':
+        await rooms.deleteRoom(name);
+        break;
+      case 'remove':
+        await rooms.removeParticipant(name, job.identity);
+        break;
+    }
+    return { ok: true };
+  } catch (error) {
+    return resultOf(error, job.action);
+  }
+}
+
+function resultOf(error: unknown, action: string): JobResult {
+  if (error instanceof TwirpError) {
+    // Nothing there to delete or remove: what was wanted is so.
+    if (error.status === 404 && action !== 'create') return { ok: true, already: true };
+    // Wrong keys are `unavailable`: the operator can mend them.
+    const kind = error.status >= 500 || error.status === 401 ? 'unavailable' : 'refused';
+    return {
+      ok: false,
+      kind,
+      status: error.status,
+      message: `LiveKit: ${error.message}`.slice(0, 300),
+    };
+  }
+  const why = error instanceof Error ? error.name : 'unknown error';
+  return { ok: false, kind: 'unsure', message: `no reply from LiveKit (${why})` };
+}
+
+/**
+ * Attributes of the caller in the room: what agents read. Names with `sip.` are those that LiveKit's own phone service sets, so
+ * that agents written for phone calls understand them.
+ */
+export function callerAttributes(call: Call): Record<string, string> {
+  return {
+    ...(call.caller?.phone === undefined ? {} : { 'sip.phoneNumber': `+${call.caller.phone}` }),
+    'sip.trunkPhoneNumber': `+${call.displayPhoneNumber}`,
+    'sip.callStatus': call.state === 'active' ? 'active' : 'ringing',
+    'sip.callID': call.id,
+    'whatsapp.callDirection': call.direction,
+    ...(call.payload === null ? {} : { 'whatsapp.payload': call.payload }),
+    'roomline.callId': call.id,
+  };
+}
+
+/** Token with which the relay joins as the caller. It may change its own attributes, to keep `sip.callStatus` true. */
+export function callerToken(access: LiveKitAccess, call: Call): Promise<string> {
+  const token = new AccessToken(access.apiKey, access.apiSecret, {
+    identity: callerIdentity(call.id),
+    ttl: JOIN_TOKEN_TTL_S,
+    attributes: callerAttributes(call),
+    ...(call.caller?.name === undefined ? {} : { name: call.caller.name }),
+  });
+  token.addGrant({ ...joinGrant(call.id), canUpdateOwnMetadata: true });
+  token.kind = 'connector';
+  // The SDK has a setter for the kind but none for its details. Observed with livekit-server-sdk 2.19.
+  (token as unknown as { grants: { kindDetails: string[] } }).grants.kindDetails = [
+    'connector_whatsapp',
+  ];
+  return token.toJwt();
+}
+
+/** Token with which an agent joins the call's room as somebody whom the caller hears. */
+export function agentToken(
+  access: LiveKitAccess,
+  callId: CallId,
+  agent: { identity: string; name: string },
+): Promise<string> {
+  const token = new AccessToken(access.apiKey, access.apiSecret, {
+    identity: agent.identity,
+    name: agent.name,
+    ttl: JOIN_TOKEN_TTL_S,
+    attributes: { 'roomline.role': 'agent' },
+  });
+  token.addGrant({ ...joinGrant(callId), canUpdateOwnMetadata: false });
+  return token.toJwt();
+}
+
+const joinGrant = (callId: CallId) => ({
+  roomJoin: true,
+  room: roomOfCall(callId),
+  canPublish: true,
+  canSubscribe: true,
+  canPublishData: true,
+});

@@ -1,0 +1,161 @@
+// The relays' WebSockets at the Switchboard: who is connected, sending frames, acknowledging events. Sockets survive the
+// Switchboard's sleep, so what must be remembered about one is in its attachment.
+import {
+  CLOSE_REPLACED,
+  PROTOCOL_VERSION,
+  type FrameToRelay,
+  type Hello,
+} from '../../relay/protocol.ts';
+import type { Placement } from '../domain/call.ts';
+import type { RelayId } from '../domain/ids.ts';
+
+const TAG = 'relay';
+
+interface Attachment {
+  readonly kind: 'relay';
+  readonly relayId: RelayId;
+  /** Null until its `hello`. */
+  readonly hello: {
+    readonly instance: string;
+    readonly protocol: number;
+    readonly capacity: number;
+    readonly isDraining: boolean;
+  } | null;
+}
+
+export interface RelayStatus {
+  readonly id: string;
+  readonly instance: string;
+  readonly capacity: number;
+  readonly isDraining: boolean;
+}
+
+export class RelaySockets {
+  readonly #ctx: DurableObjectState;
+  /** Events received but not committed yet, per socket; the acknowledgement stays below the oldest. */
+  readonly #open = new WeakMap<WebSocket, { pending: Set<number>; highest: number }>();
+
+  constructor(ctx: DurableObjectState) {
+    this.#ctx = ctx;
+  }
+
+  accept(socket: WebSocket, relayId: RelayId): void {
+    this.#ctx.acceptWebSocket(socket, [TAG, `${TAG}:${relayId}`]);
+    socket.serializeAttachment({ kind: 'relay', relayId, hello: null } satisfies Attachment);
+  }
+
+  /** The relay that a socket belongs to; null for sockets of other kinds. */
+  relayOf(socket: WebSocket): { relayId: RelayId; instance: string | null } | null {
+    const attachment = read(socket);
+    return (
+      attachment && { relayId: attachment.relayId, instance: attachment.hello?.instance ?? null }
+    );
+  }
+
+  /** Takes note of a relay's `hello`; older connections of the same relay are closed. */
+  greet(socket: WebSocket, hello: Hello): void {
+    const attachment = read(socket);
+    if (!attachment) return;
+    for (const other of this.#ctx.getWebSockets(`${TAG}:${attachment.relayId}`)) {
+      if (other !== socket) other.close(CLOSE_REPLACED, 'this relay has connected again');
+    }
+    socket.serializeAttachment({
+      ...attachment,
+      hello: {
+        instance: hello.instance,
+        protocol: hello.protocol,
+        capacity: hello.capacity,
+        isDraining: hello.draining,
+      },
+    } satisfies Attachment);
+  }
+
+  drain(socket: WebSocket): void {
+    const attachment = read(socket);
+    if (!attachment?.hello) return;
+    socket.serializeAttachment({
+      ...attachment,
+      hello: { ...attachment.hello, isDraining: true },
+    } satisfies Attachment);
+  }
+
+  /** The relays that are connected and have said hello. */
+  connected(): RelayStatus[] {
+    return this.#greeted().map(({ attachment: { relayId, hello } }) => ({
+      id: relayId,
+      instance: hello.instance,
+      capacity: hello.capacity,
+      isDraining: hello.isDraining,
+    }));
+  }
+
+  /**
+   * Chooses where a new call's media goes: the least loaded relay that takes calls.
+   *
+   * @param loadOf calls that a relay holds or is about to hold
+   */
+  place(loadOf: (relayId: RelayId) => number): Placement | null {
+    const candidates = this.#greeted()
+      .map(({ attachment }) => ({ ...attachment, load: loadOf(attachment.relayId) }))
+      .filter(
+        ({ hello, load }) =>
+          !hello.isDraining && hello.protocol >= PROTOCOL_VERSION - 1 && load < hello.capacity,
+      )
+      .toSorted((a, b) => a.load / a.hello.capacity - b.load / b.hello.capacity);
+    const [best] = candidates;
+    return best ? { relayId: best.relayId, instance: best.hello.instance, lastSeq: 0 } : null;
+  }
+
+  /** Sends a frame to the relay process that holds a call; a relay that is away gets everything at its next `hello`. */
+  send(placement: Pick<Placement, 'relayId' | 'instance'>, frame: FrameToRelay): void {
+    for (const { socket, attachment } of this.#greeted()) {
+      const { relayId, hello } = attachment;
+      if (relayId === placement.relayId && hello.instance === placement.instance) {
+        trySend(socket, frame);
+      }
+    }
+  }
+
+  reply(socket: WebSocket, frame: FrameToRelay): void {
+    trySend(socket, frame);
+  }
+
+  /** Takes note of an event; call the result once it is committed. */
+  received(socket: WebSocket, seq: number): () => void {
+    const state = this.#open.get(socket) ?? { pending: new Set<number>(), highest: 0 };
+    this.#open.set(socket, state);
+    state.pending.add(seq);
+    state.highest = Math.max(state.highest, seq);
+    return () => {
+      state.pending.delete(seq);
+      const oldest = Math.min(...state.pending);
+      const done = oldest === Infinity ? state.highest : oldest - 1;
+      // Below the first event of this connection nothing is known to be committed, nor needs to be said.
+      if (seq <= done) trySend(socket, { type: 'ack', seq: done });
+    };
+  }
+
+  #greeted() {
+    return this.#ctx.getWebSockets(TAG).flatMap((socket) => {
+      const attachment = read(socket);
+      const isOpen = socket.readyState === WebSocket.OPEN;
+      return isOpen && attachment?.hello
+        ? [{ socket, attachment: { ...attachment, hello: attachment.hello } }]
+        : [];
+    });
+  }
+}
+
+/** Attachments are written by this class alone, which is what makes the cast sound. */
+function read(socket: WebSocket): Attachment | null {
+  const attachment = socket.deserializeAttachment() as Attachment | { kind: 'events' } | null;
+  return attachment?.kind === 'relay' ? attachment : null;
+}
+
+function trySend(socket: WebSocket, frame: FrameToRelay): void {
+  try {
+    socket.send(JSON.stringify(frame));
+  } catch {
+    // The socket closed meanwhile; the relay asks again when it is back.
+  }
+}

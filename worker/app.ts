@@ -1,0 +1,62 @@
+// All routes of the worker, their order, and what happens to errors.
+import { createRoute, z } from '@hono/zod-openapi';
+import { cors } from 'hono/cors';
+import { agentRoutes } from './http/agent-routes.ts';
+import { authenticate, requireAdmin } from './http/authentication.ts';
+import { callRoutes } from './http/call-routes.ts';
+import { docsPage } from './http/docs-page.ts';
+import { eventRoutes } from './http/event-routes.ts';
+import { numberRoutes } from './http/number-routes.ts';
+import { notFound, onError } from './http/problems.ts';
+import { relayRoutes } from './http/relay-routes.ts';
+import { bearer, json, newRoutes, refusals } from './http/routes.ts';
+import { webhookRoutes } from './http/webhook-routes.ts';
+import type { Services } from './services.ts';
+
+const stats = createRoute({
+  method: 'get',
+  path: '/stats',
+  tags: ['set-up'],
+  summary: 'What was received and not acted on, counted',
+  security: bearer,
+  responses: {
+    200: json('Counters', z.object({ ignored: z.record(z.string(), z.int()) })),
+    ...refusals,
+  },
+});
+
+export function createApp(services: Services) {
+  const app = newRoutes();
+  app.onError(onError);
+  app.notFound(notFound);
+  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  app.route('/webhooks', webhookRoutes(services));
+  // Keys travel in headers, never in cookies, so any page may call the API with the key that it was given.
+  app.use('/v1/*', cors());
+  app.doc31('/v1/openapi.json', {
+    openapi: '3.1.0',
+    info: {
+      title: 'Roomline',
+      version: '1',
+      description: 'WhatsApp Business calls in LiveKit rooms.',
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
+  });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'ADMIN_API_KEY, or the key of an agent',
+  });
+  app.get('/docs', (c) => c.html(docsPage('/v1/openapi.json')));
+  app.route('/v1', relayRoutes(services));
+  app.use('/v1/*', authenticate(services));
+  app.route('/v1', callRoutes(services));
+  app.route('/v1', eventRoutes(services));
+  app.route('/v1', numberRoutes(services));
+  app.route('/v1', agentRoutes(services));
+  app.openapi(createRoute({ ...stats, path: '/v1/stats' }), async (c) => {
+    requireAdmin(c.var.principal);
+    return c.json({ ignored: await services.directory.counters() }, 200);
+  });
+  return app;
+}

@@ -1,0 +1,144 @@
+// The calls in progress: one mailbox each, decisions stored before anything acts on them. Its memory is a cache of the record
+// and may vanish at any time.
+import { hasMedia, isSettled, type Call, type CallEvent, type Decision } from './domain/call.ts';
+import type { CallId, RelayId } from './domain/ids.ts';
+import { dueAtMs, step } from './domain/step.ts';
+import { Mailboxes } from './mailboxes.ts';
+import { OutdatedError, type CallStore, type Contact, type StoredEntry } from './ports.ts';
+
+/** Two writers of one call collide once when one of them is outdated; more means that something is looping. */
+const DECIDE_ATTEMPTS_MAX = 4;
+
+export interface CallBookDeps {
+  readonly store: CallStore;
+  readonly now: () => number;
+  /** Makes sure that `tickDue` is called at `atMs` or earlier, even if this object is gone by then. */
+  readonly wakeAt: (atMs: number) => Promise<void>;
+  /** Acts on a stored decision. Must not throw. */
+  readonly act: (call: Call, decision: Decision, entry: StoredEntry) => void;
+  /** A call came back from the record; what it may have missed is to be said again. Must not throw. */
+  readonly resume: (call: Call) => void;
+}
+
+/** An event, or how to make it at the moment of the decision. */
+type EventSource = CallEvent | (() => CallEvent);
+
+export class CallBook {
+  readonly #deps: CallBookDeps;
+  readonly #mailboxes = new Mailboxes();
+  readonly #live = new Map<CallId, Call>();
+  #loading: Promise<void> | null = null;
+
+  constructor(deps: CallBookDeps) {
+    this.#deps = deps;
+  }
+
+  /** Reads the calls in progress from the record, once. Fails when the record cannot be read; the next call tries again. */
+  async load(): Promise<void> {
+    this.#loading ??= this.#loadLive();
+    try {
+      await this.#loading;
+    } catch (error) {
+      this.#loading = null;
+      throw error;
+    }
+  }
+
+  async #loadLive(): Promise<void> {
+    const calls = await this.#deps.store.findLive();
+    for (const call of calls) this.#live.set(call.id, call);
+    const due = Math.min(...calls.map(dueAtMs));
+    if (due !== Infinity) await this.#deps.wakeAt(due);
+    for (const call of calls) this.#deps.resume(call);
+  }
+
+  /** Calls for which something is left to do. */
+  calls(): Iterable<Call> {
+    return this.#live.values();
+  }
+
+  get(id: CallId): Call | undefined {
+    return this.#live.get(id);
+  }
+
+  /** How many calls have their media at this relay. */
+  loadOf(relayId: RelayId): number {
+    let load = 0;
+    for (const call of this.#live.values()) {
+      if (call.placement?.relayId === relayId && hasMedia(call)) load += 1;
+    }
+    return load;
+  }
+
+  /**
+   * Applies one event, after all earlier ones of the same call.
+   *
+   * @param contact stored with the decision, if there is one
+   * @returns the call after the decision was stored, null when there is none
+   * @throws when the decision could not be stored; then nothing was done about the event
+   */
+  async apply(
+    id: CallId,
+    event: EventSource,
+    contact: Contact | null = null,
+  ): Promise<Call | null> {
+    await this.load();
+    return this.#mailboxes.post(id, () => this.#decide(id, event, contact));
+  }
+
+  async #decide(id: CallId, source: EventSource, contact: Contact | null): Promise<Call | null> {
+    for (let attempt = 1; ; attempt++) {
+      const before = this.#live.get(id) ?? (await this.#deps.store.find(id));
+      const event = typeof source === 'function' ? source() : source;
+      const nowMs = this.#deps.now();
+      const decision = step(before, event, nowMs);
+      const { call, entry } = decision;
+      if (!call || !entry || call === before) return before;
+      try {
+        // First, so that a crash after the commit cannot leave a call without anybody to wake up for it.
+        await this.#deps.wakeAt(dueAtMs(call));
+        const stored = await this.#deps.store.commit(call, entry, nowMs, contact);
+        this.#keep(call);
+        this.#deps.act(call, decision, stored);
+        return call;
+      } catch (error) {
+        if (!(error instanceof OutdatedError) || attempt === DECIDE_ATTEMPTS_MAX) {
+          // Whether it was stored is unknown, so what memory holds is not to be trusted.
+          await this.#reload(id).catch(() => undefined);
+          throw error;
+        }
+        await this.#reload(id);
+      }
+    }
+  }
+
+  #keep(call: Call): void {
+    if (isSettled(call)) this.#live.delete(call.id);
+    else this.#live.set(call.id, call);
+  }
+
+  async #reload(id: CallId): Promise<void> {
+    const call = await this.#deps.store.find(id);
+    if (!call) this.#live.delete(id);
+    else this.#keep(call);
+    if (call && !isSettled(call)) this.#deps.resume(call);
+  }
+
+  /** Does everything that is due and asks to be woken for the rest. */
+  async tickDue(): Promise<void> {
+    await this.load();
+    const nowMs = this.#deps.now();
+    const due = [...this.#live.values()].filter((call) => dueAtMs(call) <= nowMs);
+    await Promise.all(due.map(({ id }) => this.#tick(id)));
+    const next = Math.min(...[...this.#live.values()].map(dueAtMs));
+    if (next !== Infinity) await this.#deps.wakeAt(next);
+  }
+
+  async #tick(id: CallId): Promise<void> {
+    for (;;) {
+      const version = this.#live.get(id)?.version;
+      const call = await this.apply(id, { type: 'tick' });
+      if (!call || call.version === version || dueAtMs(call) > this.#deps.now()) return;
+    }
+  }
+}

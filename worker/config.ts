@@ -1,0 +1,83 @@
+// The worker's configuration: read once from its bindings, every problem named at once, no value ever shown.
+import { z } from 'zod';
+
+const secretKeys = z.string().transform((value, ctx) => {
+  const keys = value.split(',').map((item) => {
+    const [id = '', encoded = ''] = item.trim().split(/:(.*)/s);
+    return { id, bytes: bytesFromBase64(encoded) };
+  });
+  for (const key of keys) {
+    if (!/^[\w-]{1,32}$/.test(key.id) || key.bytes?.length !== 32) {
+      ctx.addIssue('expected `id:base64` of 32 bytes, comma-separated for rotation');
+      return z.NEVER;
+    }
+  }
+  return keys as { id: string; bytes: Uint8Array }[];
+});
+
+const relaySecrets = z
+  .string()
+  .optional()
+  .transform((value, ctx) => {
+    const entries = (value ?? '').split(',').filter((item) => item.trim() !== '');
+    const pairs = entries.map((item) => item.trim().split('='));
+    if (pairs.some((pair) => pair.length !== 2 || !/^[0-9a-f]{64}$/.test(pair[1] ?? ''))) {
+      ctx.addIssue('expected `relay id=SHA-256 of its secret as 64 hex digits`, comma-separated');
+      return z.NEVER;
+    }
+    return new Map(pairs as [string, string][]);
+  });
+
+const schema = z.object({
+  /** App secrets that sign the provider's webhooks; all are accepted, for rotation. */
+  META_APP_SECRET: z
+    .string()
+    .min(1)
+    .transform((value) => value.split(',').map((item) => item.trim())),
+  META_VERIFY_TOKEN: z.string().min(1),
+  /** Key of the role `admin`. */
+  ADMIN_API_KEY: z.string().min(16, 'expected at least 16 characters'),
+  /** The first key encrypts, all decrypt. */
+  TOKEN_ENCRYPTION_KEYS: secretKeys,
+  RELAY_SECRETS: relaySecrets,
+  LIVEKIT_URL: z.url({
+    protocol: /^(wss?|https?)$/,
+    error: 'expected a ws(s):// or http(s):// URL',
+  }),
+  LIVEKIT_API_KEY: z.string().min(1),
+  LIVEKIT_API_SECRET: z.string().min(1),
+  /** Version of the Graph API in request paths. */
+  GRAPH_VERSION: z
+    .string()
+    .regex(/^v\d{2}\.\d$/, 'expected a version such as v25.0')
+    .default('v25.0'),
+  /** Where the Switchboard should run: a Durable Object location hint, close to the D1 database. */
+  LOCATION_HINT: z
+    .enum(['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'])
+    .optional(),
+});
+export type Config = z.infer<typeof schema>;
+
+/** Thrown when the worker cannot run as configured; the message names every problem and holds no value. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** @throws ConfigError naming every variable that is missing or malformed */
+export function parseConfig(env: Record<string, unknown>): Config {
+  const result = schema.safeParse(env);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => {
+    const name = String(issue.path[0]);
+    return env[name] === undefined ? `${name} is not set` : `${name}: ${issue.message}`;
+  });
+  throw new ConfigError(`Roomline is not configured: ${problems.join('; ')}`);
+}
+
+function bytesFromBase64(text: string): Uint8Array | null {
+  try {
+    return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,264 @@
+// What a call is and what can happen to it. `step.ts` decides; this file only names things. Pure.
+//
+// Glossary
+//   provider      who carries the call to WhatsApp (Meta's Cloud API); its call id is the wacid
+//   caller        the WhatsApp user; their audio reaches the room through the relay as participant `caller-<call id>`
+//   agent         a person (or their client) who answers; participant `agent-<agent id>`
+//   claim         an agent taking a ringing call; one winner
+//   ready         the claimant can hear and be heard in the room; only then the provider is told to accept
+//   open          the path to the provider carries audio, from the accepted answer on
+//   grace         how long an agent who left may take to return before the call ends
+import type { AgentId, CallId, ContactId, NumberId, RelayId } from './ids.ts';
+import type { Job, JobResult, PendingJob } from './job.ts';
+import type { Outcome } from './outcome.ts';
+
+/**
+ * `tombstone`: the provider said that a call ended which it has not announced yet. `offered`: the relay is asked for an answer.
+ * `preparing`: the provider is being given it. `ringing`, `claimed`. `accepting`: the provider is being told to accept.
+ * `active`: connected. `ending`: the outcome is fixed, the provider has not confirmed yet. `ended`.
+ */
+export const CALL_STATES = [
+  'tombstone',
+  'offered',
+  'preparing',
+  'ringing',
+  'claimed',
+  'accepting',
+  'active',
+  'ending',
+  'ended',
+] as const;
+export type CallState = (typeof CALL_STATES)[number];
+
+/**
+ * `answer`: nobody has answered. `relayAnswer`: the relay owes an answer. `claim`: the claimant is not ready. `graceLeft`,
+ * `graceLost`: the agent left, or their connection broke. `cleanUp`: the room is deleted even if the relay never said that it
+ * left. `sweep`: the room is deleted a second time, because a reconnecting client can bring it back.
+ */
+export type TimerName =
+  'answer' | 'relayAnswer' | 'claim' | 'graceLeft' | 'graceLost' | 'cleanUp' | 'sweep';
+
+export interface Caller {
+  readonly contactId: ContactId;
+  readonly name?: string;
+  /** E.164 digits; absent for users who hide their number. */
+  readonly phone?: string;
+}
+
+export interface Claim {
+  readonly agentId: AgentId;
+  readonly agentName: string;
+  readonly identity: string;
+  readonly atMs: number;
+}
+
+export interface Placement {
+  readonly relayId: RelayId;
+  /** The start of the relay process that holds the media; another instance does not have the call. */
+  readonly instance: string;
+  /** Highest event number of that relay that this call has applied. */
+  readonly lastSeq: number;
+}
+
+export interface DirectionQuality {
+  readonly packets: number;
+  readonly lost: number;
+  readonly jitter_ms: number;
+  readonly filled: number;
+  readonly first_audio_ms?: number | undefined;
+}
+
+export interface Call {
+  readonly id: CallId;
+  /** Counts decisions; equals the sequence number of the call's latest timeline entry. */
+  readonly version: number;
+  readonly state: CallState;
+  readonly direction: 'inbound';
+  readonly numberId: NumberId;
+  /** Our number as people read it, E.164 digits. */
+  readonly displayPhoneNumber: string;
+  readonly providerCallId: string;
+  readonly caller: Caller | null;
+  /** What the button or link that started the call carried. */
+  readonly payload: string | null;
+  /** The provider's own time of the offer. */
+  readonly offeredAtMs: number;
+  readonly createdAtMs: number;
+  readonly ringingAtMs: number | null;
+  readonly answeredAtMs: number | null;
+  readonly endedAtMs: number | null;
+  /** By then the caller is answered or the fallback runs. */
+  readonly answerByMs: number;
+  readonly placement: Placement | null;
+  /** Both dropped when the call ends. */
+  readonly offerSdp: string | null;
+  readonly answerSdp: string | null;
+  readonly isRoomCreated: boolean;
+  readonly isRoomJoined: boolean;
+  readonly isPreAccepted: boolean;
+  readonly isMediaUp: boolean;
+  readonly claim: Claim | null;
+  /** Identities whose claim was taken back. */
+  readonly excluded: readonly string[];
+  readonly outcome: Outcome | null;
+  readonly quality: {
+    readonly from_caller: DirectionQuality;
+    readonly to_caller: DirectionQuality;
+  } | null;
+  readonly timers: Readonly<Partial<Record<TimerName, number>>>;
+  readonly pending: readonly PendingJob[];
+  readonly nextJobId: number;
+}
+
+/** What the provider announces with a new call. */
+export interface Offer {
+  readonly id: CallId;
+  readonly numberId: NumberId;
+  readonly displayPhoneNumber: string;
+  readonly providerCallId: string;
+  readonly caller: Caller;
+  readonly payload: string | null;
+  readonly sdp: string;
+  readonly offeredAtMs: number;
+  /** The provider's own limit for answering, in ms from the offer. */
+  readonly answerLimitMs: number;
+}
+
+/** Why a relay ended a call's media; `closed` when it was told to. */
+export type MediaEndReason =
+  | 'closed'
+  | 'unusable-offer'
+  | 'no-capacity'
+  | 'media-failed'
+  | 'media-lost'
+  | 'room-failed'
+  | 'room-deleted'
+  | 'removed-from-room'
+  | 'room-lost'
+  | 'internal';
+
+/** How the provider says that a call is over. */
+export interface Termination {
+  readonly id: CallId;
+  readonly numberId: NumberId;
+  readonly displayPhoneNumber: string;
+  readonly providerCallId: string;
+  readonly atMs: number;
+  /** The provider counts the call as picked up. */
+  readonly wasPickedUp: boolean;
+  /** Code and text of the provider's error, when it reports one. */
+  readonly error?: string | undefined;
+}
+
+/** Who asked: shown in the timeline. */
+export interface Actor {
+  readonly kind: 'agent' | 'api';
+  readonly id: string;
+}
+
+type FromRelay<T> = T & { readonly seq: number };
+
+export type CallEvent =
+  | { readonly type: 'offer'; readonly offer: Offer; readonly placement: Placement | null }
+  | { readonly type: 'terminate'; readonly termination: Termination }
+  | FromRelay<{ readonly type: 'relay.answered'; readonly sdp: string }>
+  | FromRelay<{ readonly type: 'relay.media-up' }>
+  | FromRelay<{ readonly type: 'relay.room-joined' }>
+  | FromRelay<{ readonly type: 'relay.participant-joined'; readonly identity: string }>
+  | FromRelay<{ readonly type: 'relay.ready'; readonly identity: string }>
+  | FromRelay<{
+      readonly type: 'relay.participant-left';
+      readonly identity: string;
+      readonly why: 'left' | 'lost' | 'removed';
+    }>
+  | FromRelay<{ readonly type: 'relay.publisher-skipped'; readonly identity: string }>
+  | FromRelay<{
+      readonly type: 'relay.ended';
+      readonly reason: MediaEndReason;
+      readonly detail?: string | undefined;
+      readonly quality: Call['quality'];
+    }>
+  /** The process that held the media is gone. */
+  | { readonly type: 'relay.lost' }
+  | { readonly type: 'claim'; readonly claim: Claim }
+  | { readonly type: 'end'; readonly actor: Actor }
+  | { readonly type: 'job'; readonly jobId: number; readonly result: JobResult }
+  /** Time has passed. */
+  | { readonly type: 'tick' };
+
+/** One line of the call's history, written with the decision it describes. */
+export interface TimelineEntry {
+  readonly type: TimelineType;
+  readonly detail?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export type TimelineType =
+  | 'offered'
+  | 'terminated-before-offer'
+  | 'relay-answered'
+  | 'pre-accepted'
+  | 'ringing'
+  | 'media-up'
+  | 'room-created'
+  | 'room-joined'
+  | 'participant-joined'
+  | 'participant-left'
+  | 'publisher-skipped'
+  | 'claimed'
+  | 'claim-released'
+  | 'ready'
+  | 'agent-left'
+  | 'agent-returned'
+  | 'answered'
+  | 'ending'
+  | 'ended'
+  | 'end-confirmed'
+  | 'end-unconfirmed'
+  | 'relay-closed'
+  | 'room-deleted'
+  | 'room-clean-up'
+  | 'agent-removed'
+  | 'action-done'
+  | 'action-failed'
+  | 'retrying';
+
+/** Frames for the call's relay. They are not stored: `wanted` derives them again after a crash. */
+export type RelayMessage = 'answer' | 'want' | 'close';
+
+export interface Decision {
+  /** The same object as before when the event changes nothing. */
+  readonly call: Call | null;
+  readonly entry: TimelineEntry | null;
+  readonly messages: readonly RelayMessage[];
+  /** Jobs to start once the decision is stored. */
+  readonly jobs: readonly PendingJob[];
+}
+
+/** What the relay should be doing for this call. */
+export const wanted = (
+  call: Call,
+): {
+  connect: boolean;
+  open: boolean;
+  hasRoom: boolean;
+  audience: { named: string[]; excluded: string[] };
+} => ({
+  connect: call.isPreAccepted || call.state === 'active',
+  open: call.state === 'active',
+  hasRoom: call.isRoomCreated,
+  audience: { named: [], excluded: [...call.excluded] },
+});
+
+/** The call's media should exist at its relay. */
+export const hasMedia = (call: Call): boolean =>
+  call.placement !== null &&
+  call.state !== 'tombstone' &&
+  call.state !== 'ending' &&
+  call.state !== 'ended';
+
+/** Nothing remains to be done for this call, now or later. */
+export const isSettled = (call: Call): boolean =>
+  call.state === 'tombstone' ||
+  (call.state === 'ended' && call.pending.length === 0 && Object.keys(call.timers).length === 0);
+
+export const describeJob = (job: Job): string => `${job.lane}.${job.action}`;

@@ -1,0 +1,71 @@
+// What people do to a call: claim it, end it. The Switchboard decides; these say what its answer means for who asked.
+import { agentToken } from '../adapters/livekit.ts';
+import type { CallView } from '../call-view.ts';
+import { agentIdentity, roomOfCall, type CallId } from '../domain/ids.ts';
+import { Problem } from '../http/problems.ts';
+import type { Agent } from '../ports.ts';
+import type { Services } from '../services.ts';
+
+export interface Seat {
+  readonly call_id: string;
+  readonly livekit_url: string;
+  readonly token: string;
+  readonly room: string;
+  readonly identity: string;
+}
+
+/**
+ * Takes a ringing call for an agent. Whoever has the call may ask again, for instance after reloading a page, and gets a fresh
+ * token.
+ *
+ * @throws Problem `call-taken` naming the winner, `call-over` naming the ending, `call-not-ringing`, `not-found`
+ */
+export async function claimCall(services: Services, id: CallId, agent: Agent): Promise<Seat> {
+  const identity = agentIdentity(agent.id);
+  const claim = { agentId: agent.id, agentName: agent.name, identity, atMs: services.now() };
+  const { call } = await services.switchboard().claim(id, claim);
+  if (!call) throw new Problem('not-found', 'There is no call with this id');
+  if (call.outcome) {
+    throw new Problem('call-over', `The call ended: ${call.outcome.reason}`, {
+      outcome: call.outcome,
+    });
+  }
+  if (!call.claimed_by) throw new Problem('call-not-ringing', `The call is ${call.state}`);
+  if (call.claimed_by.agent_id !== agent.id) {
+    throw new Problem('call-taken', `${call.claimed_by.name} has this call`, {
+      claimed_by: call.claimed_by,
+    });
+  }
+  const {
+    LIVEKIT_URL: url,
+    LIVEKIT_API_KEY: apiKey,
+    LIVEKIT_API_SECRET: apiSecret,
+  } = services.config;
+  const token = await agentToken({ url, apiKey, apiSecret }, id, { identity, name: agent.name });
+  return { call_id: id, livekit_url: url, token, room: roomOfCall(id), identity };
+}
+
+/**
+ * Rejects a ringing call, hangs up a connected one. An agent may end a call that rings or that they have.
+ *
+ * @throws Problem `forbidden` for somebody else's call, `not-found`
+ */
+export async function endCall(
+  services: Services,
+  id: CallId,
+  agent: Agent | null,
+): Promise<CallView> {
+  if (agent) {
+    const known = await services.calls.find(id);
+    const holder = known?.call.claimed_by;
+    if (holder && holder.agent_id !== agent.id && known.call.state !== 'ended') {
+      throw new Problem('forbidden', `${holder.name} has this call`, { claimed_by: holder });
+    }
+  }
+  const actor = agent
+    ? ({ kind: 'agent', id: agent.id } as const)
+    : ({ kind: 'api', id: 'admin' } as const);
+  const { call } = await services.switchboard().end(id, actor);
+  if (!call) throw new Problem('not-found', 'There is no call with this id');
+  return call;
+}

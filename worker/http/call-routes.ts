@@ -1,0 +1,199 @@
+// `/v1/calls`: the record of calls, and what people do to them.
+import { createRoute, z } from '@hono/zod-openapi';
+import { callView, iso } from '../call-view.ts';
+import type { PageEnd } from '../adapters/call-reader-d1.ts';
+import { CALL_STATES } from '../domain/call.ts';
+import type { CallId } from '../domain/ids.ts';
+import { claimCall, endCall } from '../handlers/command-call.ts';
+import type { Agent, StoredEntry } from '../ports.ts';
+import type { Services } from '../services.ts';
+import type { Principal } from './authentication.ts';
+import { Problem, problemContent } from './problems.ts';
+import { bearer, json, newRoutes, refusals } from './routes.ts';
+
+const PAGE_DEFAULT = 50;
+const PAGE_MAX = 200;
+
+const shownState = z.enum(CALL_STATES).exclude(['tombstone']);
+const id = z.object({ id: z.string().min(1).max(64) });
+
+const entryView = z
+  .object({
+    at: z.iso.datetime(),
+    type: z.string().openapi({ example: 'ringing' }),
+    detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  })
+  .openapi('TimelineEntry');
+
+const list = createRoute({
+  method: 'get',
+  path: '/calls',
+  tags: ['calls'],
+  summary: 'List calls, newest first',
+  security: bearer,
+  request: {
+    query: z.object({
+      state: z
+        .string()
+        .transform((value) => value.split(','))
+        .pipe(z.array(shownState))
+        .optional()
+        .openapi({ type: 'string', description: 'One or more states, comma-separated' }),
+      limit: z.coerce
+        .number()
+        .int()
+        .min(1, `a whole number from 1 to ${PAGE_MAX}`)
+        .max(PAGE_MAX, `a whole number from 1 to ${PAGE_MAX}`)
+        .default(PAGE_DEFAULT),
+      cursor: z
+        .string()
+        .max(200)
+        .optional()
+        .openapi({ description: '`next_cursor` of the page before' }),
+    }),
+  },
+  responses: {
+    200: json(
+      'A page of calls',
+      z.object({
+        data: z.array(callView),
+        next_cursor: z.string().nullable().openapi({ description: 'Null on the last page' }),
+      }),
+    ),
+    ...refusals,
+  },
+});
+
+const show = createRoute({
+  method: 'get',
+  path: '/calls/{id}',
+  tags: ['calls'],
+  summary: 'One call with its timeline',
+  security: bearer,
+  request: { params: id },
+  responses: {
+    200: json(
+      'The call',
+      callView.extend({ timeline: z.array(entryView) }).openapi('CallWithTimeline'),
+    ),
+    ...refusals,
+    404: problemContent('There is no such call'),
+  },
+});
+
+const claim = createRoute({
+  method: 'post',
+  path: '/calls/{id}/claim',
+  tags: ['calls'],
+  summary: 'Answer a ringing call',
+  description:
+    'One agent wins. Join the room with any LiveKit client and publish a microphone track; the caller is connected once you ' +
+    'can hear and be heard. Repeating it as the winner gives a fresh token. With the admin key, name the agent in `agent_id`.',
+  security: bearer,
+  request: {
+    params: id,
+    query: z.object({
+      agent_id: z.string().max(64).optional().openapi({ description: 'For the admin key only' }),
+    }),
+  },
+  responses: {
+    200: json(
+      'The call is yours',
+      z
+        .object({
+          call_id: z.string(),
+          livekit_url: z.string(),
+          token: z.string().openapi({ description: 'Valid for 2 minutes, to join this one room' }),
+          room: z.string(),
+          identity: z.string(),
+        })
+        .openapi('Seat'),
+    ),
+    ...refusals,
+    404: problemContent('There is no such call'),
+    409: problemContent(
+      'Somebody else has it (`claimed_by`), it is over (`outcome`), or does not ring yet',
+    ),
+  },
+});
+
+const end = createRoute({
+  method: 'post',
+  path: '/calls/{id}/end',
+  tags: ['calls'],
+  summary: 'Reject a ringing call, hang up a connected one',
+  description:
+    'Harmless when the call is over. An agent may end calls that ring or that they have.',
+  security: bearer,
+  request: { params: id },
+  responses: {
+    200: json('The call as it is now', callView),
+    ...refusals,
+    404: problemContent('There is no such call'),
+  },
+});
+
+export function callRoutes(services: Services) {
+  const app = newRoutes();
+  app.openapi(list, async (c) => {
+    const { state, limit, cursor } = c.req.valid('query');
+    const after = cursor === undefined ? undefined : parseCursor(cursor);
+    const page = await services.calls.list({ states: state, after }, limit);
+    return c.json({ data: page.calls, next_cursor: page.next && writeCursor(page.next) }, 200);
+  });
+  app.openapi(show, async (c) => {
+    const found = await services.calls.find(c.req.valid('param').id as CallId);
+    if (!found) throw new Problem('not-found', 'There is no call with this id');
+    return c.json({ ...found.call, timeline: found.timeline.map(entry) }, 200);
+  });
+  app.openapi(claim, async (c) => {
+    const agent = await agentOf(services, c.var.principal, c.req.valid('query').agent_id);
+    return c.json(await claimCall(services, c.req.valid('param').id as CallId, agent), 200);
+  });
+  app.openapi(end, async (c) => {
+    const { principal } = c.var;
+    const agent = principal.role === 'agent' ? principal.agent : null;
+    return c.json(await endCall(services, c.req.valid('param').id as CallId, agent), 200);
+  });
+  return app;
+}
+
+async function agentOf(
+  services: Services,
+  principal: Principal,
+  agentId: string | undefined,
+): Promise<Agent> {
+  if (principal.role === 'agent') return principal.agent;
+  const field = {
+    field: 'agent_id',
+    expected: 'the id of an agent, since the key is the admin key',
+  };
+  const agent = agentId === undefined ? null : await services.directory.findAgent(agentId);
+  if (!agent) throw new Problem('invalid-request', field.expected, { errors: [field] });
+  return agent;
+}
+
+const entry = ({ atMs, type, detail }: StoredEntry) => ({
+  at: iso(atMs),
+  type,
+  ...(detail ? { detail: { ...detail } } : {}),
+});
+
+const writeCursor = (end: PageEnd): string => btoa(`${end.createdAtMs}:${end.id}`);
+
+function parseCursor(cursor: string): PageEnd {
+  const match = /^(\d{1,15}):(.{1,64})$/.exec(decode(cursor));
+  if (!match) {
+    const field = { field: 'cursor', expected: '`next_cursor` of an earlier page' };
+    throw new Problem('invalid-request', field.expected, { errors: [field] });
+  }
+  return { createdAtMs: Number(match[1]), id: match[2] ?? '' };
+}
+
+function decode(cursor: string): string {
+  try {
+    return atob(cursor);
+  } catch {
+    return '';
+  }
+}

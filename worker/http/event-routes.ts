@@ -1,0 +1,47 @@
+// `GET /v1/events`: what happens, as it happens, over a WebSocket.
+import { createRoute, z } from '@hono/zod-openapi';
+import type { Services } from '../services.ts';
+import { Problem, problemContent } from './problems.ts';
+import { bearer, newRoutes, refusals } from './routes.ts';
+
+const events = createRoute({
+  method: 'get',
+  path: '/events',
+  tags: ['calls'],
+  summary: 'Subscribe to events (WebSocket)',
+  description: [
+    'JSON text frames. First `{ "type": "hello", "cursor", "calls" }` with every call in progress, then one frame per event:',
+    '`{ "type": "ring" | "claim" | "call", "id", "at", "event", "call" }`. `ring`: the call can be claimed; `claim`: somebody',
+    'has it; `call`: anything else. `id` is the cursor: reconnect with `?after=<id>` to get what was missed (at most 500',
+    'events; `call` then is the call as it is now). Browsers pass the key as a subprotocol:',
+    "`new WebSocket(url, ['roomline', 'bearer.' + key])`.",
+  ].join(' '),
+  security: bearer,
+  request: {
+    query: z.object({
+      after: z
+        .string()
+        .regex(/^\d{1,15}$/, 'the `id` of an event')
+        .optional(),
+    }),
+  },
+  responses: {
+    101: { description: 'The connection speaks WebSocket from here on' },
+    ...refusals,
+    426: problemContent('The request is not a WebSocket upgrade'),
+  },
+});
+
+export function eventRoutes(services: Services) {
+  const app = newRoutes();
+  app.openapi(events, (c) => {
+    if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
+      throw new Problem('upgrade-required');
+    const { after } = c.req.valid('query');
+    const query = after === undefined ? '' : `?after=${after}`;
+    return services
+      .switchboard()
+      .fetch(new Request(`https://switchboard/events${query}`, c.req.raw));
+  });
+  return app;
+}

@@ -1,0 +1,92 @@
+// Errors as RFC 9457 problems. The one place where an error becomes a response; unknown errors never show their text.
+import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+
+const PROBLEMS = {
+  'invalid-request': [400, 'The request is not valid'],
+  'not-json': [400, 'The body is not JSON'],
+  unauthenticated: [401, 'Authentication is missing or wrong'],
+  'bad-signature': [401, 'The signature does not match the body'],
+  forbidden: [403, 'This key may not do that'],
+  'not-found': [404, 'There is no such thing'],
+  conflict: [409, 'The current state does not allow that'],
+  'call-taken': [409, 'Somebody else has this call'],
+  'call-not-ringing': [409, 'The call does not ring yet'],
+  'call-over': [409, 'The call is over'],
+  'too-large': [413, 'The body is too large'],
+  'upgrade-required': [426, 'This address speaks WebSocket only'],
+  'not-configured': [503, 'The server is not configured'],
+} as const;
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** One field that is wrong. */
+export interface FieldProblem {
+  /** Path of the field, such as `access_token`. */
+  readonly field: string;
+  readonly expected: string;
+}
+
+export const problemSchema = z
+  .looseObject({
+    type: z.string().openapi({ example: 'urn:roomline:problem:call-taken' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().optional(),
+    errors: z.array(z.object({ field: z.string(), expected: z.string() })).optional(),
+  })
+  .openapi('Problem');
+
+/** An expected refusal: its text may be shown. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly code: ProblemCode;
+  /** Further members of the problem object. */
+  readonly members: Readonly<Record<string, unknown>>;
+
+  constructor(code: ProblemCode, detail?: string, members: Readonly<Record<string, unknown>> = {}) {
+    super(detail ?? PROBLEMS[code][1]);
+    this.code = code;
+    this.members = { ...(detail === undefined ? {} : { detail }), ...members };
+  }
+}
+
+const render = (status: number, body: object): Response =>
+  Response.json(body, { status, headers: { 'content-type': 'application/problem+json' } });
+
+export function problemResponse(problem: Problem): Response {
+  const [status, title] = PROBLEMS[problem.code];
+  return render(status, {
+    type: `urn:roomline:problem:${problem.code}`,
+    title,
+    status,
+    ...problem.members,
+  });
+}
+
+export function onError(error: Error, c: Context): Response {
+  if (error instanceof Problem) return problemResponse(error);
+  // Hono itself throws this for a body that is not JSON.
+  if (error instanceof HTTPException && error.status === 400) {
+    return problemResponse(new Problem('not-json'));
+  }
+  console.error('request.failed', { method: c.req.method, path: c.req.path, error: String(error) });
+  return render(500, { type: 'about:blank', title: 'Internal error', status: 500 });
+}
+
+export const notFound = (): Response => problemResponse(new Problem('not-found'));
+
+/** Turns the schema library's findings into a problem that names every field and what was expected there. */
+export function invalidRequest(error: z.core.$ZodError): Problem {
+  const errors: FieldProblem[] = error.issues.map((issue) => ({
+    field: issue.path.join('.') || '(body)',
+    expected: issue.message,
+  }));
+  return new Problem('invalid-request', 'One or more fields are missing or malformed', { errors });
+}
+
+/** How a refusal is described in the API's documentation. */
+export const problemContent = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: problemSchema } },
+});

@@ -1,0 +1,29 @@
+// How every API route is made: an OpenAPI app whose validation failures become problems.
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { AppEnv } from './authentication.ts';
+import { invalidRequest, problemContent } from './problems.ts';
+
+export const newRoutes = () =>
+  new OpenAPIHono<AppEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalidRequest(result.error);
+    },
+  });
+
+export const json = <T extends z.ZodType>(description: string, schema: T) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
+export const body = <T extends z.ZodType>(schema: T) => ({
+  body: { required: true, content: { 'application/json': { schema } } },
+});
+
+/** Responses that every authenticated route may give. */
+export const refusals = {
+  400: problemContent('A field is missing or malformed; `errors` names each'),
+  401: problemContent('The key is missing or unknown'),
+  403: problemContent('The key may not do that'),
+};
+
+export const bearer = [{ bearer: [] }];

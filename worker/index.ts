@@ -1,0 +1,45 @@
+// Composition root of the worker: bindings -> configuration -> services -> app, once per isolate.
+import { waitUntil } from 'cloudflare:workers';
+import { drizzle } from 'drizzle-orm/d1';
+import { createCallReader } from './adapters/call-reader-d1.ts';
+import { createDirectory } from './adapters/directory-d1.ts';
+import { createApp } from './app.ts';
+import { ConfigError, parseConfig } from './config.ts';
+import type { Env } from './env.ts';
+import { Problem, problemResponse } from './http/problems.ts';
+
+export { Outgoing } from './outgoing.ts';
+export { Switchboard } from './switchboard.ts';
+
+/** Every call of a deployment goes through the one Switchboard of this name. */
+const SWITCHBOARD_NAME = 'switchboard';
+
+let app: ReturnType<typeof createApp> | null = null;
+
+function build(env: Env): ReturnType<typeof createApp> {
+  const config = parseConfig({ ...env });
+  const db = drizzle(env.DB);
+  const options = config.LOCATION_HINT ? { locationHint: config.LOCATION_HINT } : {};
+  return createApp({
+    config,
+    directory: createDirectory(db),
+    calls: createCallReader(db),
+    switchboard: () => env.SWITCHBOARD.get(env.SWITCHBOARD.idFromName(SWITCHBOARD_NAME), options),
+    assets: env.ASSETS,
+    now: () => Date.now(),
+    later: (work) => waitUntil(work),
+  });
+}
+
+export default {
+  async fetch(request, env, ctx) {
+    try {
+      app ??= build(env);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      console.error('worker.not-configured', { problem: error.message });
+      return problemResponse(new Problem('not-configured', error.message));
+    }
+    return app.fetch(request, env, ctx);
+  },
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,63 @@
+// What the use cases need from outside, as interfaces. Adapters implement them; tests pass working fakes.
+import type { Call, TimelineEntry } from './domain/call.ts';
+import type { ContactIdentity } from './domain/contact.ts';
+import type { AgentId, CallId, ContactId, NumberId } from './domain/ids.ts';
+
+export interface BusinessNumber {
+  readonly id: NumberId;
+  readonly provider: 'meta';
+  readonly phoneNumberId: string;
+  readonly displayPhoneNumber: string;
+  readonly apiBaseUrl: string | null;
+  readonly createdAtMs: number;
+}
+
+export interface Agent {
+  readonly id: AgentId;
+  readonly name: string;
+  readonly createdAtMs: number;
+}
+
+export interface Contact {
+  readonly id: ContactId;
+  readonly name: string | null;
+  readonly identities: readonly ContactIdentity[];
+}
+
+/** A stored timeline entry. */
+export interface StoredEntry extends TimelineEntry {
+  /** Orders the events of all calls; what subscribers resume from. */
+  readonly cursor: number;
+  readonly callId: CallId;
+  readonly seq: number;
+  readonly atMs: number;
+}
+
+/** Somebody else has decided on the call since it was read: read it again and decide again. */
+export class OutdatedError extends Error {
+  override readonly name = 'OutdatedError';
+}
+
+export interface CallStore {
+  find(id: CallId): Promise<Call | null>;
+  /** Every call for which something is left to do. */
+  findLive(): Promise<Call[]>;
+  /**
+   * Stores one decision, all or nothing: the call, its timeline entry and, for a new call, the contact.
+   *
+   * @returns the stored entry
+   * @throws OutdatedError when another writer has stored a decision with this version; any other error leaves it unknown whether
+   * the decision was stored
+   */
+  commit(
+    call: Call,
+    entry: TimelineEntry,
+    atMs: number,
+    contact: Contact | null,
+  ): Promise<StoredEntry>;
+  /** Entries after `cursor` in order, at most `limit`. */
+  entriesAfter(cursor: number, limit: number): Promise<StoredEntry[]>;
+  lastCursor(): Promise<number>;
+  /** Forgets tombstones made before `beforeMs`, a bounded number at a time. */
+  deleteTombstones(beforeMs: number): Promise<void>;
+}

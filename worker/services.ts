@@ -1,0 +1,17 @@
+// What the routes and use cases work with; made once per isolate in `index.ts`.
+import type { Directory } from './adapters/directory-d1.ts';
+import type { CallReader } from './adapters/call-reader-d1.ts';
+import type { Config } from './config.ts';
+import type { Switchboard } from './switchboard.ts';
+
+export interface Services {
+  readonly config: Config;
+  readonly directory: Directory;
+  readonly calls: CallReader;
+  /** The one Switchboard of this deployment. */
+  readonly switchboard: () => DurableObjectStub<Switchboard>;
+  readonly assets: Fetcher;
+  readonly now: () => number;
+  /** Lets work finish after the response was sent. */
+  readonly later: (work: Promise<unknown>) => void;
+}

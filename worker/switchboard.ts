@@ -1,0 +1,451 @@
+// The Durable Object through which every change of a call goes, one per deployment. It connects the call book to the outside:
+// commands of the worker, relays' sockets, subscribers, jobs, the alarm. It decides nothing itself.
+import { DurableObject } from 'cloudflare:workers';
+import { drizzle } from 'drizzle-orm/d1';
+import {
+  CLOSE_BAD_FRAME,
+  frameFromRelay,
+  parseFrame,
+  PING,
+  PONG,
+  PROTOCOL_VERSION,
+  type FrameFromRelay,
+  type Hello,
+  type RelayEvent,
+} from '../relay/protocol.ts';
+import { createCallStore } from './adapters/call-store-d1.ts';
+import { EventSockets, type CallNotice } from './adapters/event-sockets.ts';
+import { callerToken } from './adapters/livekit.ts';
+import { RelaySockets, type RelayStatus } from './adapters/relay-sockets.ts';
+import { CallBook } from './call-book.ts';
+import { viewOfCall, type CallView } from './call-view.ts';
+import { parseConfig, type Config } from './config.ts';
+import {
+  hasMedia,
+  wanted,
+  type Actor,
+  type Call,
+  type CallEvent,
+  type Claim,
+  type Decision,
+  type Offer,
+  type RelayMessage,
+  type Termination,
+} from './domain/call.ts';
+import { roomOfCall, type CallId, type RelayId } from './domain/ids.ts';
+import { JOB_LEASE_MS, type JobResult, type PendingJob } from './domain/job.ts';
+import type { Env } from './env.ts';
+import type { JobSubject, Outgoing } from './outgoing.ts';
+import type { CallStore, Contact, StoredEntry } from './ports.ts';
+
+/** How long an end without a call is remembered; the provider's retries of a call come within minutes. */
+const TOMBSTONE_MS = 600_000;
+/** Wait before the alarm tries again after the record could not be reached, in ms. */
+const ALARM_RETRY_MS = 1_000;
+/** Waits before a reply or a relay's event is offered to the record again, in ms. */
+const COMMIT_RETRY_MS = [200, 1_000, 3_000, 10_000, 30_000];
+/** Most events replayed to a subscriber; whoever was away longer reads `GET /v1/calls`. */
+const REPLAY_MAX = 500;
+
+/** An event of the provider for the Switchboard, with the contact that an offer may bring. */
+export type Delivery =
+  | { readonly type: 'offer'; readonly offer: Offer; readonly contact: Contact }
+  | { readonly type: 'terminate'; readonly termination: Termination };
+
+/** What became of a command; `call` is null when there is no such call. */
+export interface CommandResult {
+  readonly call: CallView | null;
+}
+
+export class Switchboard extends DurableObject<Env> {
+  readonly #store: CallStore;
+  readonly #book: CallBook;
+  readonly #relays: RelaySockets;
+  readonly #subscribers: EventSockets;
+  /** Calls that are being placed: they count as load before they are stored. */
+  readonly #placing = new Map<CallId, RelayId>();
+  #config: Config | null = null;
+  #alarmAtMs: number | null = null;
+  #lastCursor = 0;
+  #tombstonesDueAtMs = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#store = createCallStore(drizzle(env.DB));
+    this.#relays = new RelaySockets(ctx);
+    this.#subscribers = new EventSockets(ctx);
+    this.#book = new CallBook({
+      store: this.#store,
+      now: () => Date.now(),
+      wakeAt: (atMs) => this.#wakeAt(atMs),
+      act: (call, decision, entry) => this.#act(call, decision, entry),
+      resume: (call) => this.#resume(call),
+    });
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+  }
+
+  // ---- commands of the worker ------------------------------------------------------------------------------------------------
+
+  /**
+   * Takes events of one webhook. Returns once all of them are stored; throws if one could not be, so that the provider delivers
+   * the webhook again.
+   */
+  async deliver(deliveries: readonly Delivery[]): Promise<void> {
+    await Promise.all(
+      deliveries.map(async (delivery) => {
+        if (delivery.type === 'terminate') {
+          await this.#book.apply(delivery.termination.id, delivery);
+        } else {
+          await this.#takeOffer(delivery.offer, delivery.contact);
+        }
+      }),
+    );
+  }
+
+  async #takeOffer(offer: Offer, contact: Contact): Promise<void> {
+    const place = (): CallEvent => {
+      const placement = this.#relays.place((id) => this.#loadOf(id));
+      if (placement) this.#placing.set(offer.id, placement.relayId);
+      return { type: 'offer', offer, placement };
+    };
+    try {
+      await this.#book.apply(offer.id, place, contact);
+    } finally {
+      this.#placing.delete(offer.id);
+    }
+  }
+
+  #loadOf(relayId: RelayId): number {
+    const placing = [...this.#placing.values()].filter((id) => id === relayId).length;
+    return this.#book.loadOf(relayId) + placing;
+  }
+
+  /** Claims a ringing call for an agent. The returned call tells who has it. */
+  async claim(id: CallId, claim: Claim): Promise<CommandResult> {
+    return this.#result(await this.#book.apply(id, { type: 'claim', claim }));
+  }
+
+  /** Ends a call: rejects it while it rings, hangs up afterwards. Harmless when it is over. */
+  async end(id: CallId, actor: Actor): Promise<CommandResult> {
+    return this.#result(await this.#book.apply(id, { type: 'end', actor }));
+  }
+
+  async relays(): Promise<(RelayStatus & { load: number })[]> {
+    await this.#book.load();
+    return this.#relays
+      .connected()
+      .map((relay) => ({ ...relay, load: this.#loadOf(relay.id as RelayId) }));
+  }
+
+  #result(call: Call | null): CommandResult {
+    return { call: call && call.state !== 'tombstone' ? view(call) : null };
+  }
+
+  // ---- sockets ---------------------------------------------------------------------------------------------------------------
+
+  /** WebSocket upgrades; the worker has authenticated them and says in the path whose they are. */
+  override async fetch(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    const [, kind, id] = url.pathname.split('/');
+    const { 0: client, 1: server } = new WebSocketPair();
+    if (kind === 'relay' && id) {
+      this.#relays.accept(server, decodeURIComponent(id) as RelayId);
+      return new Response(null, { status: 101, webSocket: client });
+    }
+    await this.#subscribe(server, url.searchParams.get('after'));
+    const protocol = request.headers.get('sec-websocket-protocol') ? 'roomline' : null;
+    const headers = protocol ? { 'sec-websocket-protocol': protocol } : {};
+    return new Response(null, { status: 101, webSocket: client, headers });
+  }
+
+  async #subscribe(socket: WebSocket, after: string | null): Promise<void> {
+    await this.#book.load();
+    let cursor = after === null ? await this.#store.lastCursor() : Number(after);
+    const missed: CallNotice[] = [];
+    for (;;) {
+      const entries = after === null ? [] : await this.#store.entriesAfter(cursor, REPLAY_MAX);
+      for (const entry of entries) {
+        const call = this.#book.get(entry.callId) ?? (await this.#store.find(entry.callId));
+        if (call && call.state !== 'tombstone') missed.push(notice(call, entry));
+        cursor = entry.cursor;
+      }
+      // What was stored during these reads has to be read too; after this point nothing is awaited.
+      const isComplete = entries.length < REPLAY_MAX && this.#lastCursor <= cursor;
+      if (isComplete || after === null || missed.length >= REPLAY_MAX) break;
+    }
+    const calls = [...this.#book.calls()].filter(({ state }) => state !== 'ended').map(view);
+    const hello = { type: 'hello', cursor: Math.max(cursor, this.#lastCursor), calls };
+    this.#subscribers.accept(socket, hello, missed);
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    const relay = this.#relays.relayOf(socket);
+    // Subscribers have nothing to say.
+    if (!relay) return;
+    const text = typeof message === 'string' ? message : '';
+    const parsed = parseFrame(frameFromRelay, text);
+    if (parsed.ok) return this.#onFrame(socket, relay, parsed.frame);
+    if (parsed.kind === 'unknown') return;
+    console.error('relay.bad-frame', { relayId: relay.relayId, problem: parsed.message });
+    socket.close(CLOSE_BAD_FRAME, 'bad frame');
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    socket.close();
+  }
+
+  async #onFrame(
+    socket: WebSocket,
+    relay: { relayId: RelayId; instance: string | null },
+    frame: FrameFromRelay,
+  ): Promise<void> {
+    switch (frame.type) {
+      case 'hello':
+        return this.#onHello(socket, relay.relayId, frame);
+      case 'draining':
+        return this.#relays.drain(socket);
+      case 'call.is':
+        return;
+      case 'answered':
+      case 'media-up':
+      case 'room-joined':
+      case 'participant-joined':
+      case 'ready':
+      case 'participant-left':
+      case 'publisher-skipped':
+      case 'ended':
+        return this.#onRelayEvent(socket, relay, frame);
+    }
+  }
+
+  async #onHello(socket: WebSocket, relayId: RelayId, hello: Hello): Promise<void> {
+    if (hello.relay_id !== relayId) {
+      socket.close(CLOSE_BAD_FRAME, 'relay_id is not the one that the secret belongs to');
+      return;
+    }
+    await this.#book.load();
+    this.#relays.greet(socket, hello);
+    this.#relays.reply(socket, { type: 'welcome', protocol: PROTOCOL_VERSION });
+    const mine = [...this.#book.calls()].filter((call) => call.placement?.relayId === relayId);
+    for (const call of mine) {
+      if (call.placement?.instance === hello.instance) this.#resume(call);
+      else if (hasMedia(call)) this.#applyLater(call.id, { type: 'relay.lost' });
+    }
+    for (const id of hello.calls) {
+      const call = this.#book.get(id as CallId);
+      if (!call || !hasMedia(call)) this.#relays.reply(socket, { type: 'call.close', call_id: id });
+    }
+  }
+
+  async #onRelayEvent(
+    socket: WebSocket,
+    relay: { relayId: RelayId; instance: string | null },
+    event: RelayEvent,
+  ): Promise<void> {
+    const committed = this.#relays.received(socket, event.seq);
+    await this.#book.load();
+    const placement = this.#book.get(event.call_id as CallId)?.placement;
+    // A relay can speak only of calls that were placed on it.
+    const isTheirs = placement?.relayId === relay.relayId && placement.instance === relay.instance;
+    if (!isTheirs || (await this.#applyWithRetry(event.call_id as CallId, callEvent(event)))) {
+      committed();
+    }
+  }
+
+  // ---- acting on decisions ---------------------------------------------------------------------------------------------------
+
+  #act(call: Call, decision: Decision, entry: StoredEntry): void {
+    this.#lastCursor = Math.max(this.#lastCursor, entry.cursor);
+    for (const message of decision.messages) this.#tellRelay(call, message);
+    for (const job of decision.jobs) void this.#run(call, job);
+    if (call.state === 'tombstone') void this.#wakeAt(Date.now() + TOMBSTONE_MS);
+    else this.#subscribers.publish(notice(call, entry));
+    if (entry.type === 'ended' || entry.type === 'ending') {
+      console.log('call.ended', {
+        callId: call.id,
+        result: call.outcome?.result,
+        reason: call.outcome?.reason,
+        durationMs: call.answeredAtMs && call.endedAtMs && call.endedAtMs - call.answeredAtMs,
+      });
+    }
+  }
+
+  /** Says again what the relay may not have heard; all of it is harmless when repeated. */
+  #resume(call: Call): void {
+    if (!hasMedia(call)) return;
+    if (call.state === 'offered') this.#tellRelay(call, 'answer');
+    this.#tellRelay(call, 'want');
+  }
+
+  #tellRelay(call: Call, message: RelayMessage): void {
+    const { placement } = call;
+    if (!placement) return;
+    switch (message) {
+      case 'answer':
+        if (call.offerSdp === null) return;
+        this.#relays.send(placement, { type: 'call.answer', call_id: call.id, sdp: call.offerSdp });
+        return;
+      case 'want':
+        void this.#sendWant(call);
+        return;
+      case 'close':
+        this.#relays.send(placement, { type: 'call.close', call_id: call.id });
+    }
+  }
+
+  async #sendWant(call: Call): Promise<void> {
+    if (!call.placement) return;
+    const want = wanted(call);
+    const room = want.hasRoom
+      ? { url: this.#settings().LIVEKIT_URL, token: await callerToken(this.#liveKit(), call) }
+      : undefined;
+    this.#relays.send(call.placement, {
+      type: 'call.want',
+      call_id: call.id,
+      rev: call.version,
+      connect: want.connect,
+      open: want.open,
+      audience: want.audience,
+      ...(room ? { room } : {}),
+    });
+  }
+
+  async #run(call: Call, job: PendingJob): Promise<void> {
+    const subject: JobSubject = {
+      callId: call.id,
+      numberId: call.numberId,
+      providerCallId: call.providerCallId,
+      answerSdp: call.answerSdp,
+    };
+    const lost: JobResult = { ok: false, kind: 'unsure', message: 'no reply in time' };
+    let timer: ReturnType<typeof setTimeout> | null = null;
+    // The timer also keeps this object in memory until the reply is here.
+    const timeout = new Promise<JobResult>((resolve) => {
+      timer = setTimeout(() => resolve(lost), JOB_LEASE_MS);
+    });
+    const result = await Promise.race([
+      this.#outgoing()
+        .run(subject, job.job)
+        .catch((): JobResult => lost),
+      timeout,
+    ]);
+    clearTimeout(timer);
+    await this.#applyWithRetry(call.id, { type: 'job', jobId: job.id, result });
+  }
+
+  /** The stateless half of this worker. */
+  #outgoing(): Pick<Outgoing, 'run'> {
+    const exports = this.ctx.exports as unknown as { Outgoing: Pick<Outgoing, 'run'> };
+    return exports.Outgoing;
+  }
+
+  #applyLater(id: CallId, event: CallEvent): void {
+    void this.#applyWithRetry(id, event);
+  }
+
+  /** Applies an event that nobody will deliver again. @returns false when the record stayed unreachable */
+  async #applyWithRetry(id: CallId, event: CallEvent): Promise<boolean> {
+    for (const waitMs of [...COMMIT_RETRY_MS, null]) {
+      try {
+        await this.#book.apply(id, event);
+        return true;
+      } catch (error) {
+        console.error('call.not-stored', { callId: id, event: event.type, error: String(error) });
+        if (waitMs !== null) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    }
+    return false;
+  }
+
+  // ---- time ------------------------------------------------------------------------------------------------------------------
+
+  async #wakeAt(atMs: number): Promise<void> {
+    if (atMs === Infinity || (this.#alarmAtMs !== null && this.#alarmAtMs <= atMs)) return;
+    const known = this.#alarmAtMs ?? (await this.ctx.storage.getAlarm());
+    const earliest = Math.min(known ?? Infinity, atMs);
+    this.#alarmAtMs = earliest;
+    await this.ctx.storage.setAlarm(earliest);
+  }
+
+  override async alarm(): Promise<void> {
+    this.#alarmAtMs = null;
+    try {
+      await this.#book.tickDue();
+      await this.#forgetTombstones();
+    } catch (error) {
+      console.error('alarm.failed', { error: String(error) });
+      await this.#wakeAt(Date.now() + ALARM_RETRY_MS);
+    }
+  }
+
+  async #forgetTombstones(): Promise<void> {
+    const nowMs = Date.now();
+    if (nowMs < this.#tombstonesDueAtMs) return;
+    this.#tombstonesDueAtMs = nowMs + TOMBSTONE_MS;
+    await this.#store.deleteTombstones(nowMs - TOMBSTONE_MS);
+  }
+
+  #settings(): Config {
+    this.#config ??= parseConfig({ ...this.env });
+    return this.#config;
+  }
+
+  #liveKit() {
+    const config = this.#settings();
+    return {
+      url: config.LIVEKIT_URL,
+      apiKey: config.LIVEKIT_API_KEY,
+      apiSecret: config.LIVEKIT_API_SECRET,
+    };
+  }
+}
+
+const view = (call: Call): CallView =>
+  viewOfCall(
+    call,
+    roomOfCall(call.id),
+    call.caller && {
+      id: call.caller.contactId,
+      name: call.caller.name ?? null,
+      phone: call.caller.phone ?? null,
+    },
+  );
+
+const notice = (call: Call, entry: StoredEntry): CallNotice => ({
+  type: noticeType(entry),
+  id: entry.cursor,
+  at: new Date(entry.atMs).toISOString(),
+  event: entry.type,
+  call: view(call),
+});
+
+function noticeType(entry: StoredEntry): CallNotice['type'] {
+  // A claim that was taken back makes the call ring again.
+  if (entry.type === 'ringing' || entry.type === 'claim-released') return 'ring';
+  return entry.type === 'claimed' ? 'claim' : 'call';
+}
+
+function callEvent(event: RelayEvent): CallEvent {
+  const { seq } = event;
+  switch (event.type) {
+    case 'answered':
+      return { type: 'relay.answered', seq, sdp: event.sdp };
+    case 'media-up':
+    case 'room-joined':
+      return { type: `relay.${event.type}`, seq };
+    case 'participant-joined':
+    case 'ready':
+    case 'publisher-skipped':
+      return { type: `relay.${event.type}`, seq, identity: event.identity };
+    case 'participant-left':
+      return { type: 'relay.participant-left', seq, identity: event.identity, why: event.why };
+    case 'ended':
+      return {
+        type: 'relay.ended',
+        seq,
+        reason: event.reason,
+        detail: event.detail,
+        quality: event.stats ?? null,
+      };
+  }
+}
