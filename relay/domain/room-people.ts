@@ -1,0 +1,63 @@
+// Who is in a room and what they publish, as the server's updates tell it. Pure: an update goes in, what changed comes out.
+
+/** An audio track of a participant. */
+export type AudioTrack = { readonly sid: string; readonly isMicrophone: boolean };
+
+/** A participant as the server reports it. */
+export type PersonUpdate = {
+  readonly sid: string;
+  readonly identity: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly tracks: readonly AudioTrack[];
+  /** Set once the participant has left: on purpose, because the server lost it, or because somebody removed it. */
+  readonly left: 'left' | 'lost' | 'removed' | undefined;
+};
+
+export type Person = {
+  readonly sid: string;
+  readonly identity: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly tracks: readonly AudioTrack[];
+};
+
+export type PeopleChange =
+  | { readonly type: 'joined'; readonly identity: string }
+  | { readonly type: 'left'; readonly identity: string; readonly why: 'left' | 'lost' | 'removed' };
+
+/** The others in a room, by identity. */
+export class People {
+  readonly #byIdentity = new Map<string, Person>();
+
+  /** Everybody who is in the room. */
+  all(): Iterable<Person> {
+    return this.#byIdentity.values();
+  }
+
+  /**
+   * Applies one report.
+   *
+   * An identity that comes back gets a new sid. Its new stay may be reported before the end of the old one: then the old one
+   * ends here, and its late report is ignored.
+   */
+  apply(update: PersonUpdate): PeopleChange[] {
+    const { identity, sid } = update;
+    const known = this.#byIdentity.get(identity);
+    if (update.left !== undefined) {
+      if (known?.sid !== sid) return [];
+      this.#byIdentity.delete(identity);
+      return [{ type: 'left', identity, why: update.left }];
+    }
+    this.#byIdentity.set(identity, {
+      sid,
+      identity,
+      attributes: update.attributes,
+      tracks: update.tracks,
+    });
+    if (!known) return [{ type: 'joined', identity }];
+    if (known.sid === sid) return [];
+    return [
+      { type: 'left', identity, why: 'left' },
+      { type: 'joined', identity },
+    ];
+  }
+}

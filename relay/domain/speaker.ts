@@ -1,0 +1,60 @@
+// Which of several sources is heard when only one can be: the one that speaks, without flapping between two.
+import { LEVEL_SILENT, LevelEstimate } from './opus.ts';
+
+/** Levels up to this count as speech, in -dBov; LiveKit's own threshold for "speaking" is 35, quiet headsets need more. */
+const SPEECH_LEVEL_MAX = 45;
+
+/** Whoever is heard keeps the floor through pauses up to this long, in ms; pauses within a sentence are shorter. */
+const HOLD_MS = 400;
+
+/** A challenger must speak for this many packets in a row (60 ms), so that a click does not take the floor. */
+const CHALLENGE_PACKETS = 3;
+
+type Candidate = {
+  readonly estimate: LevelEstimate;
+  lastSpeechMs: number;
+  run: number;
+};
+
+/**
+ * Chooses by audio level where the sender measures it (RFC 6464), else by packet sizes. The first source is heard at once;
+ * another takes over when it speaks while the one that is heard has been quiet for `HOLD_MS`. Somebody who speaks keeps the
+ * floor.
+ */
+export class SpeakerChoice {
+  readonly #candidates = new Map<number, Candidate>();
+  #heard = -1;
+
+  /**
+   * Takes notice of one packet.
+   *
+   * @param level measured level in -dBov, -1 when unknown
+   * @param bytes payload size
+   * @returns whether this packet is to be heard
+   */
+  hears(source: number, level: number, bytes: number, nowMs: number): boolean {
+    let candidate = this.#candidates.get(source);
+    if (!candidate) {
+      candidate = { estimate: new LevelEstimate(), lastSpeechMs: -Infinity, run: 0 };
+      this.#candidates.set(source, candidate);
+      if (this.#heard < 0) this.#heard = source;
+    }
+    const loudness = level >= 0 ? level : candidate.estimate.level(bytes);
+    const speaks = loudness <= SPEECH_LEVEL_MAX && loudness < LEVEL_SILENT;
+    candidate.run = speaks ? candidate.run + 1 : 0;
+    if (speaks) candidate.lastSpeechMs = nowMs;
+    if (source === this.#heard) return true;
+    const heard = this.#candidates.get(this.#heard);
+    const isFree = !heard || nowMs - heard.lastSpeechMs > HOLD_MS;
+    if (isFree && candidate.run >= CHALLENGE_PACKETS) this.#heard = source;
+    return source === this.#heard;
+  }
+
+  /** Forgets a source that is gone. */
+  remove(source: number): void {
+    this.#candidates.delete(source);
+    if (this.#heard !== source) return;
+    const [next] = this.#candidates.keys();
+    this.#heard = next ?? -1;
+  }
+}

@@ -1,0 +1,280 @@
+// Turns packets of changing sources into one unbroken RTP stream. Pure: the caller brings the clock and sends the packets.
+//
+// The rule. Opening the stream lays a grid of 20 ms slots over the clock; the next free slot is due at a known time.
+//  1. A packet takes the next free slot the moment it arrives: nothing is delayed, and no slot is taken twice.
+//  2. A slot still free `LATE_MS` after it was due is filled with silence. Jitter below that never inserts anything.
+//  3. A new source starts close to the grid: slots that have been due for more than `ALIGN_MS` are filled just before its first
+//     packet, so that it has room to jitter both ways.
+//  4. A packet that would run more than `LEAD_MS` ahead of the clock is dropped: a burst after a stall, whose time has been
+//     filled, must not push the stream into the future.
+//  5. Packets that a source lost on the way stay lost: their sequence numbers are left out, so that the receiver conceals the
+//     loss or repairs it from the in-band FEC of the next packet. A packet that comes after all takes its own number.
+//  6. The grid follows the source's clock by at most 0.1 %, which covers any crystal, so that rules 2 and 4 never cut into a
+//     healthy stream.
+//  7. Before the stream opens, the last second is kept. It is played at twice the pace, in slots of the past: its first
+//     packet lies where it was said. Silence at its start is left out.
+import { FRAME_TICKS, OPUS_TICKS_PER_MS, SILENCE_FRAME, opusTicks } from './opus.ts';
+
+/** How late a slot may be taken, in ms. Wi-Fi and mobile jitter stays below it; a muted source is silence this much later. */
+export const LATE_MS = 40;
+
+/** How far ahead of the clock the stream may run, in ms. */
+export const LEAD_MS = 60;
+
+/** A new source's first packet is at most this late against the grid, in ms. */
+const ALIGN_MS = 20;
+
+/** How much of what is said before the opening is kept, in packets of 20 ms. */
+export const KEPT_PACKETS_MAX = 50;
+
+/** Two packets of near silence are kept before the first that is loud, so that a soft onset is whole. */
+const KEPT_ONSET_PACKETS = 2;
+
+/** Sizes up to this are silence or comfort noise, in bytes. */
+const QUIET_BYTES_MAX = 10;
+
+/** Levels from here on count as silence when the sender measures them, in -dBov. */
+const QUIET_LEVEL_MIN = 60;
+
+/** Clock correction per packet: 1 per mille of 20 ms. */
+const FOLLOW_MS = 0.02;
+
+/** Offsets from the grid below this need no correction, in ms. */
+const FOLLOW_DEAD_BAND_MS = 20;
+
+/** A process that stood still longer than this skips the time instead of sending all that silence at once, in ms. */
+const STALL_MS = 250;
+
+/** Sequence jumps from here on are a new stream, not a loss. */
+const JUMP_PACKETS_MIN = 100;
+
+/** A packet as it goes out: the payload is `bytes.subarray(start, end)`, valid only during the call. */
+export type Emit = (
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  sequence: number,
+  timestamp: number,
+  marker: boolean,
+) => void;
+
+/** One packet of a source; one object may serve a whole stream. */
+export type SourcePacket = {
+  /** Any number from 0 on that tells sources apart. */
+  source: number;
+  sequence: number;
+  /** The Opus packet is `bytes.subarray(start, end)`. The stream may keep the bytes: they must not change afterwards. */
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+  /** RFC 6464 level in -dBov, -1 when unknown. */
+  level: number;
+};
+
+export class Stitcher {
+  /** Packets of sources that were passed on. */
+  passed = 0;
+  /** Silence frames that were made up. */
+  filled = 0;
+  /** Packets dropped by rule 4, or too late, or no Opus. */
+  dropped = 0;
+
+  readonly #emit: Emit;
+  #sequence: number;
+  #timestamp: number;
+  #isOpen = false;
+  /** When the next free slot is due, on the caller's clock. */
+  #dueMs = 0;
+  #marker = true;
+
+  #source = -1;
+  #lastSequence = 0;
+  #lastTicks = 0;
+  #filledSinceLast = 0;
+  /** Bit k: the packet k before the last one of this source is missing and its slot was left out. */
+  #holes = 0;
+
+  #kept: SourcePacket[] = [];
+  #keptAtMs = 0;
+
+  /**
+   * @param sequence first sequence number, 0 to 65535; random, RFC 3550 section 5.1
+   * @param timestamp first timestamp, 0 to 2^32 - 1; random as well
+   */
+  constructor(emit: Emit, sequence: number, timestamp: number) {
+    this.#emit = emit;
+    this.#sequence = sequence;
+    this.#timestamp = timestamp;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** True while what was said before the opening is being played. */
+  get isCatchingUp(): boolean {
+    return this.#isOpen && this.#kept.length > 0;
+  }
+
+  /** The RTP timestamp of the instant `nowMs`, for sender reports. */
+  timestampAt(nowMs: number): number {
+    return (this.#timestamp - Math.round((this.#dueMs - nowMs) * OPUS_TICKS_PER_MS)) >>> 0;
+  }
+
+  /** Starts the stream; from here on it has no gap. Repeating it changes nothing. */
+  open(nowMs: number): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    this.#trimKept();
+    let keptMs = 0;
+    for (const kept of this.#kept)
+      keptMs += opusTicks(kept.bytes, kept.start, kept.end) / OPUS_TICKS_PER_MS;
+    this.#dueMs = nowMs - keptMs;
+    this.#keptAtMs = nowMs;
+    this.tick(nowMs);
+  }
+
+  /** Takes one packet of a source. */
+  push(packet: SourcePacket, nowMs: number): void {
+    if (opusTicks(packet.bytes, packet.start, packet.end) === 0) {
+      this.dropped += 1;
+      return;
+    }
+    if (this.#isOpen && this.#kept.length === 0) {
+      this.#pass(packet, nowMs, false);
+      return;
+    }
+    this.#kept.push({ ...packet });
+    if (!this.#isOpen && this.#kept.length > KEPT_PACKETS_MAX) this.#kept.shift();
+  }
+
+  /** A packet that is no audio, such as a key press, took this number of the source: it is not a loss. */
+  skip(source: number, sequence: number): void {
+    if (source !== this.#source || ((sequence - this.#lastSequence) & 0xffff) >= JUMP_PACKETS_MIN)
+      return;
+    this.#lastSequence = sequence;
+    this.#holes = 0;
+  }
+
+  /** Forgets what a source said before the opening, because it must not be heard any more. */
+  forget(source: number): void {
+    this.#kept = this.#kept.filter((packet) => packet.source !== source);
+  }
+
+  /** Plays what is kept and fills what is due. Call it every 10 ms or so. */
+  tick(nowMs: number): void {
+    if (!this.#isOpen) return;
+    while (this.#kept.length > 0 && nowMs >= this.#keptAtMs) {
+      const packet = this.#kept.shift();
+      if (!packet) break;
+      const ticks = opusTicks(packet.bytes, packet.start, packet.end);
+      this.#keptAtMs += ticks / OPUS_TICKS_PER_MS / 2;
+      this.#pass(packet, nowMs, true);
+    }
+    if (this.#kept.length > 0) return;
+    if (nowMs - this.#dueMs > STALL_MS) this.#skipTime(nowMs);
+    this.#fillUntil(nowMs - LATE_MS);
+  }
+
+  #pass(packet: SourcePacket, nowMs: number, isCatchingUp: boolean): void {
+    const step = (packet.sequence - this.#lastSequence) & 0xffff;
+    const isNew =
+      packet.source !== this.#source ||
+      (step >= JUMP_PACKETS_MIN && step < 0x1_0000 - JUMP_PACKETS_MIN);
+    if (!isNew && (step === 0 || step >= 0x8000)) {
+      this.#passLate(packet, (0x1_0000 - step) & 0xffff);
+      return;
+    }
+    if (isNew) {
+      this.#source = packet.source;
+      this.#holes = 0;
+      if (!isCatchingUp) this.#fillUntil(nowMs - ALIGN_MS);
+    } else {
+      this.#leaveOut(step - 1, nowMs);
+    }
+    this.#lastSequence = packet.sequence;
+    this.#filledSinceLast = 0;
+    if (this.#dueMs - nowMs > LEAD_MS) {
+      this.dropped += 1;
+      this.#holes = 0;
+      return;
+    }
+    this.#lastTicks = opusTicks(packet.bytes, packet.start, packet.end);
+    this.passed += 1;
+    if (!isCatchingUp) this.#follow(nowMs);
+    this.#send(packet.bytes, packet.start, packet.end, this.#lastTicks);
+  }
+
+  /** Rule 5: `missing` packets of the source are lost; those whose time has not been filled leave a hole. */
+  #leaveOut(missing: number, nowMs: number): void {
+    this.#holes = missing >= 31 ? 0 : this.#holes << (missing + 1);
+    const count = missing - this.#filledSinceLast;
+    const ms = (count * this.#lastTicks) / OPUS_TICKS_PER_MS;
+    if (count <= 0 || this.#dueMs + ms - nowMs > LEAD_MS) return;
+    if (this.#filledSinceLast === 0 && missing < 31) this.#holes |= ((1 << missing) - 1) << 1;
+    this.#sequence = (this.#sequence + count) & 0xffff;
+    this.#timestamp = (this.#timestamp + count * this.#lastTicks) >>> 0;
+    this.#dueMs += ms;
+  }
+
+  /** A packet `age` behind the last one: it is sent only into a hole of its own. */
+  #passLate(packet: SourcePacket, age: number): void {
+    const isHole = age > 0 && age < 31 && ((this.#holes >>> age) & 1) === 1;
+    const ticks = opusTicks(packet.bytes, packet.start, packet.end);
+    if (!isHole || this.#filledSinceLast > 0 || ticks !== this.#lastTicks) {
+      this.dropped += 1;
+      return;
+    }
+    this.#holes &= ~(1 << age);
+    this.passed += 1;
+    // The next free slot is one after the last packet, so that packet's own slot is `age + 1` back.
+    const sequence = (this.#sequence - age - 1) & 0xffff;
+    const timestamp = (this.#timestamp - (age + 1) * ticks) >>> 0;
+    this.#emit(packet.bytes, packet.start, packet.end, sequence, timestamp, false);
+  }
+
+  #follow(nowMs: number): void {
+    const lead = this.#dueMs - nowMs;
+    if (lead > FOLLOW_DEAD_BAND_MS) this.#dueMs -= FOLLOW_MS;
+    else if (lead < -FOLLOW_DEAD_BAND_MS) this.#dueMs += FOLLOW_MS;
+  }
+
+  /** Fills every slot that was due before `timeMs`. */
+  #fillUntil(timeMs: number): void {
+    while (this.#dueMs < timeMs) {
+      this.filled += 1;
+      this.#filledSinceLast += 1;
+      this.#send(SILENCE_FRAME, 0, SILENCE_FRAME.length, FRAME_TICKS);
+      // Spec: RFC 3551 section 4.1, the first packet after silence carries the marker.
+      this.#marker = true;
+    }
+  }
+
+  /** Moves the grid over time in which nothing could be sent, in whole slots. */
+  #skipTime(nowMs: number): void {
+    const slots = Math.floor((nowMs - this.#dueMs) / 20);
+    this.#dueMs += slots * 20;
+    this.#timestamp = (this.#timestamp + slots * FRAME_TICKS) >>> 0;
+    this.#holes = 0;
+    this.#marker = true;
+  }
+
+  #send(bytes: Uint8Array, start: number, end: number, ticks: number): void {
+    const sequence = this.#sequence;
+    const timestamp = this.#timestamp;
+    const marker = this.#marker;
+    this.#sequence = (this.#sequence + 1) & 0xffff;
+    this.#timestamp = (this.#timestamp + ticks) >>> 0;
+    this.#dueMs += ticks / OPUS_TICKS_PER_MS;
+    this.#marker = false;
+    this.#emit(bytes, start, end, sequence, timestamp, marker);
+  }
+
+  #trimKept(): void {
+    const loud = this.#kept.findIndex(isLoud);
+    this.#kept = loud < 0 ? [] : this.#kept.slice(Math.max(0, loud - KEPT_ONSET_PACKETS));
+  }
+}
+
+const isLoud = (packet: SourcePacket): boolean =>
+  packet.end - packet.start > QUIET_BYTES_MAX && packet.level < QUIET_LEVEL_MIN;

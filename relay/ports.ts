@@ -1,0 +1,105 @@
+// What a session needs of the outside, as interfaces: adapters implement them, tests bring their own.
+import type { Audience } from './domain/audience.ts';
+import type { Offer } from './domain/sdp.ts';
+import type { RelayEndReason } from './protocol.ts';
+
+/** Structured log: a static event name and fields. Personal data only under the field `pii`; never SDP or tokens. */
+export type Log = {
+  debug: (fields: Record<string, unknown>, event: string) => void;
+  info: (fields: Record<string, unknown>, event: string) => void;
+  warn: (fields: Record<string, unknown>, event: string) => void;
+  error: (fields: Record<string, unknown>, event: string) => void;
+};
+
+export type Clock = {
+  /** Monotonic, in ms with fractions, from an arbitrary start. */
+  nowMs: () => number;
+  /** Wall clock, in ms since 1970. */
+  wallMs: () => number;
+};
+
+/** One timer for everybody who has something due every few milliseconds. */
+export type Ticker = {
+  /** Calls `tick` about every 10 ms until the returned function is called. */
+  add: (tick: (nowMs: number) => void) => () => void;
+};
+
+/** What a leg tells. Nothing is told after `close`. */
+export type LegHandlers = {
+  /** ICE and DTLS are complete; said once. */
+  onUp: () => void;
+  /** The connection failed, was closed by the other side, or lost its consent; said once. */
+  onLost: (detail: string) => void;
+  /** One decrypted RTP or RTCP packet, owned by the receiver. */
+  onPacket: (bytes: Uint8Array) => void;
+};
+
+/** The connection to the provider. */
+export type Leg = {
+  /** The answer as it must go to the provider. */
+  readonly answer: string;
+  /** Starts connectivity checks. Repeating it changes nothing. */
+  connect: () => void;
+  /** Encrypts and sends one RTP or RTCP packet; dropped while not up. The bytes may be reused afterwards. */
+  send: (bytes: Uint8Array) => void;
+  /** Harmless when repeated. */
+  close: () => void;
+};
+
+/**
+ * Prepares the answer to an offer and keeps its port bound.
+ *
+ * @throws Error when no local port or address can be had
+ */
+export type OpenLeg = (
+  offer: Offer,
+  identity: { ssrc: number; cname: string },
+  handlers: LegHandlers,
+) => Promise<Leg>;
+
+export type LeftWhy = 'left' | 'lost' | 'removed';
+
+/** What the room tells. Nothing is told after `leave` or `onEnded`. */
+export type RoomHandlers = {
+  /** We are in the room and can send. */
+  onJoined: () => void;
+  onParticipantJoined: (identity: string) => void;
+  onParticipantLeft: (identity: string, why: LeftWhy) => void;
+  /** Somebody who must not be heard publishes audio; said once per stay. */
+  onPublisherSkipped: (identity: string) => void;
+  /** Somebody in the audience hears and can be heard; `relay/protocol.ts` says when. */
+  onReady: (identity: string) => void;
+  /** One RTP packet of an audience track. `source` tells tracks apart and is never reused. */
+  onAudio: (source: number, bytes: Uint8Array) => void;
+  /** A track is no longer heard. */
+  onSourceGone: (source: number) => void;
+  /** The room is over for us; said once, also when it could not be joined. */
+  onEnded: (reason: RelayEndReason, detail: string) => void;
+};
+
+/** Our place in a room, as the caller. */
+export type RoomLink = {
+  /** Header fields that packets of the caller's track must carry. */
+  readonly publication: {
+    readonly ssrc: number;
+    readonly payloadType: number;
+    readonly audioLevelId: number;
+  };
+  /** RFC 6464 extension id of received packets. */
+  readonly audioLevelId: number;
+  /** Applies at once. */
+  setAudience: (audience: Audience) => void;
+  /** Writes the attribute `sip.callStatus`. */
+  setCallStatus: (status: 'active' | 'hangup') => void;
+  /** Sends one RTP or RTCP packet of the caller's track; dropped while not joined. The bytes may be reused afterwards. */
+  send: (bytes: Uint8Array) => void;
+  /** Leaves on purpose; resolves when the connection is down. Never rejects; harmless when repeated. */
+  leave: () => Promise<void>;
+};
+
+/** Starts to join; success and failure come as events. */
+export type JoinRoom = (
+  place: { url: string; token: string; cname: string },
+  audience: Audience,
+  handlers: RoomHandlers,
+) => RoomLink;

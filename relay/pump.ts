@@ -1,0 +1,185 @@
+// One direction of a call: packets of sources go in, one unbroken stream of finished RTP packets comes out.
+import { LevelEstimate, LEVEL_SILENT, SILENCE_FRAME } from './domain/opus.ts';
+import { ReceiveQuality } from './domain/quality.ts';
+import { writeSenderReport, type ReceptionReport } from './domain/rtcp.ts';
+import {
+  emptyRtpView,
+  readRtp,
+  RTP_HEADER_WITH_LEVEL_BYTES,
+  writeRtpHeader,
+  type RtpView,
+} from './domain/rtp.ts';
+import { Stitcher, type SourcePacket } from './domain/stitcher.ts';
+import type { CallStats } from './protocol.ts';
+
+/** Header fields of the stream that goes out. */
+export type StreamIdentity = {
+  readonly ssrc: number;
+  readonly payloadType: number;
+  /** Id of the RFC 6464 extension to write, 0 for none. */
+  readonly audioLevelId: number;
+  readonly cname: string;
+};
+
+/** An Opus packet is at most 1275 bytes a frame; with a header this fits whatever arrives over one UDP packet. */
+const PACKET_BYTES_MAX = 1_600;
+
+/** Packets are written here and copied by the library while it sends them, so one buffer serves the whole process. */
+const scratch = new Uint8Array(PACKET_BYTES_MAX);
+
+const NO_BYTES = new Uint8Array(0);
+
+export class Pump {
+  readonly quality = new ReceiveQuality();
+  readonly #identity: StreamIdentity;
+  readonly #send: (packet: Uint8Array) => void;
+  readonly #stitcher: Stitcher;
+  readonly #levels = new LevelEstimate();
+  readonly #view: RtpView = emptyRtpView();
+  readonly #packet: SourcePacket = {
+    source: 0,
+    sequence: 0,
+    bytes: NO_BYTES,
+    start: 0,
+    end: 0,
+    level: -1,
+  };
+  #nowMs = 0;
+  #countFromMs = Infinity;
+  #filledBefore = 0;
+  #firstAudioMs: number | undefined;
+  #packetsSent = 0;
+  #octetsSent = 0;
+
+  /**
+   * @param start first sequence number (16 bits) and timestamp (32 bits), random
+   * @param send takes one finished packet, whose bytes are reused afterwards
+   */
+  constructor(
+    identity: StreamIdentity,
+    start: { sequence: number; timestamp: number },
+    send: (packet: Uint8Array) => void,
+  ) {
+    this.#identity = identity;
+    this.#send = send;
+    this.#stitcher = new Stitcher(this.#emit, start.sequence, start.timestamp);
+  }
+
+  get isOpen(): boolean {
+    return this.#stitcher.isOpen;
+  }
+
+  /** Starts the outgoing stream. Repeating it changes nothing. */
+  open(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#stitcher.open(nowMs);
+  }
+
+  /** Fills and first audio are counted from here on: when the path opens. Repeating it changes nothing. */
+  countFrom(nowMs: number): void {
+    if (this.#countFromMs !== Infinity) return;
+    this.#countFromMs = nowMs;
+    this.#filledBefore = this.#stitcher.filled;
+  }
+
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#stitcher.tick(nowMs);
+  }
+
+  /**
+   * Reads one packet of a source and counts it.
+   *
+   * @returns its header, valid until the next call; `undefined` for bytes that are no RTP packet
+   */
+  receive(bytes: Uint8Array, audioLevelId: number, nowMs: number): RtpView | undefined {
+    const view = this.#view;
+    if (!readRtp(bytes, audioLevelId, view)) return undefined;
+    this.quality.packet(view.ssrc, view.sequence, view.timestamp, nowMs);
+    return view;
+  }
+
+  /** Passes on the packet that `receive` has just read. */
+  pass(source: number, bytes: Uint8Array, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const packet = this.#packet;
+    packet.source = source;
+    packet.sequence = this.#view.sequence;
+    packet.bytes = bytes;
+    packet.start = this.#view.payloadStart;
+    packet.end = this.#view.payloadEnd;
+    packet.level = this.#view.audioLevel;
+    this.#stitcher.push(packet, nowMs);
+  }
+
+  /** The packet that `receive` has just read is no audio. */
+  skip(source: number): void {
+    this.#stitcher.skip(source, this.#view.sequence);
+  }
+
+  /** What this source said before the opening must not be heard any more. */
+  forget(source: number): void {
+    this.#stitcher.forget(source);
+  }
+
+  /** A sender report about the outgoing stream; `undefined` before its first packet. */
+  report(
+    nowMs: number,
+    wallMs: number,
+    reception: ReceptionReport | undefined,
+  ): Uint8Array | undefined {
+    if (this.#packetsSent === 0) return undefined;
+    return writeSenderReport({
+      ssrc: this.#identity.ssrc,
+      cname: this.#identity.cname,
+      nowMs: wallMs,
+      timestamp: this.#stitcher.timestampAt(nowMs),
+      packets: this.#packetsSent,
+      octets: this.#octetsSent,
+      reception,
+    });
+  }
+
+  stats(): CallStats['from_caller'] {
+    return {
+      packets: this.quality.packets,
+      lost: this.quality.lost,
+      jitter_ms: Math.round(this.quality.jitterMs * 100) / 100,
+      filled: this.#stitcher.filled - this.#filledBefore,
+      ...(this.#firstAudioMs === undefined ? {} : { first_audio_ms: this.#firstAudioMs }),
+    };
+  }
+
+  readonly #emit = (
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    sequence: number,
+    timestamp: number,
+    marker: boolean,
+  ): void => {
+    const length = end - start;
+    if (length > PACKET_BYTES_MAX - RTP_HEADER_WITH_LEVEL_BYTES) return;
+    const { payloadType, ssrc, audioLevelId } = this.#identity;
+    const isSilence = bytes === SILENCE_FRAME;
+    let level = LEVEL_SILENT;
+    if (audioLevelId > 0 && !isSilence) level = this.#levels.level(length);
+    const at = writeRtpHeader(
+      scratch,
+      payloadType,
+      marker,
+      sequence,
+      timestamp,
+      ssrc,
+      audioLevelId,
+      level,
+    );
+    for (let index = 0; index < length; index++) scratch[at + index] = bytes[start + index] ?? 0;
+    this.#packetsSent += 1;
+    this.#octetsSent += length;
+    if (!isSilence && this.#firstAudioMs === undefined && this.#nowMs >= this.#countFromMs) {
+      this.#firstAudioMs = Math.max(0, Math.round(this.#nowMs - this.#countFromMs));
+    }
+    this.#send(scratch.subarray(0, at + length));
+  };
+}

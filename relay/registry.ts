@@ -1,0 +1,123 @@
+// Who is live on this relay: hands the worker's frames to sessions, keeps the capacity, drains.
+import type { CallWant, FrameToRelay } from './protocol.ts';
+import { Session, type SessionDeps } from './session.ts';
+
+/** How many ended calls are remembered, so that a late frame does not bring one back to life. */
+const ENDED_REMEMBERED = 1_000;
+
+export class Registry {
+  readonly capacity: number;
+  readonly #deps: SessionDeps;
+  readonly #live = new Map<string, Session>();
+  /** Ended, but not yet down. */
+  readonly #closing = new Set<Session>();
+  readonly #ended = new Set<string>();
+  #isDraining = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(capacity: number, deps: SessionDeps) {
+    this.capacity = capacity;
+    this.#deps = {
+      ...deps,
+      emit: (event) => {
+        deps.emit(event);
+        if (event.type === 'ended') this.#remember(event.call_id);
+      },
+    };
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Calls whose media is held here. */
+  liveCalls(): string[] {
+    return [...this.#live.keys()];
+  }
+
+  /** Carries out one frame. Unknown calls are reported as ended, except to a close, which has nothing left to do. */
+  handle(frame: FrameToRelay): void {
+    switch (frame.type) {
+      case 'call.answer':
+        this.#answer(frame.call_id, frame.sdp);
+        return;
+      case 'call.want':
+        this.#want(frame);
+        return;
+      case 'call.close':
+        this.#live.get(frame.call_id)?.close('closed');
+        return;
+      case 'welcome':
+      case 'ack':
+        return;
+    }
+  }
+
+  /** Takes no new calls from here on; resolves when the last one is down. */
+  drain(): Promise<void> {
+    this.#isDraining = true;
+    if (this.#isEmpty()) return Promise.resolve();
+    return new Promise((resolve) => (this.#onEmpty = resolve));
+  }
+
+  /** Ends every call. */
+  closeAll(): void {
+    for (const session of this.#live.values()) session.close('closed', 'relay stopped');
+  }
+
+  #answer(callId: string, sdp: string): void {
+    const known = this.#live.get(callId);
+    if (known) {
+      known.reportAnswer();
+      return;
+    }
+    if (this.#ended.has(callId)) {
+      this.#deps.log.info({ call_id: callId }, 'call.answer-after-end');
+      return;
+    }
+    if (this.#isDraining || this.#live.size >= this.capacity) {
+      const detail = this.#isDraining ? 'draining' : `all ${this.capacity} taken`;
+      this.#deps.emit({ type: 'ended', call_id: callId, reason: 'no-capacity', detail });
+      return;
+    }
+    const session = new Session(callId, this.#deps);
+    this.#live.set(callId, session);
+    this.#deps.log.info({ call_id: callId, live: this.#live.size }, 'call.taken');
+    session.answer(sdp).catch((error: unknown) => {
+      this.#deps.log.error({ err: error, call_id: callId }, 'call.failed');
+      session.close('internal');
+    });
+  }
+
+  #want(wanted: CallWant): void {
+    const session = this.#live.get(wanted.call_id);
+    if (session) session.want(wanted);
+    // The report of its end is on its way, or was acknowledged.
+    else if (this.#ended.has(wanted.call_id)) return;
+    else
+      this.#deps.emit({
+        type: 'ended',
+        call_id: wanted.call_id,
+        reason: 'internal',
+        detail: 'unknown call',
+      });
+  }
+
+  #remember(callId: string): void {
+    this.#ended.add(callId);
+    const [oldest] = this.#ended;
+    if (this.#ended.size > ENDED_REMEMBERED && oldest !== undefined) this.#ended.delete(oldest);
+    const session = this.#live.get(callId);
+    if (!session) return;
+    this.#live.delete(callId);
+    this.#closing.add(session);
+    void session.closed.then(() => {
+      this.#closing.delete(session);
+      if (this.#isEmpty()) this.#onEmpty?.();
+    });
+  }
+
+  #isEmpty(): boolean {
+    return this.#live.size === 0 && this.#closing.size === 0;
+  }
+}

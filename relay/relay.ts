@@ -1,0 +1,82 @@
+// The relay put together from its parts. What runs in the process (signals, exit) is the entry file's.
+import { randomInt, randomUUID } from 'node:crypto';
+import { createJoinRoom } from './adapters/livekit-room.ts';
+import { createTicker } from './adapters/ticker.ts';
+import { createOpenLeg } from './adapters/whatsapp-leg.ts';
+import type { Config } from './config.ts';
+import { serveHealth } from './health.ts';
+import { Link } from './link.ts';
+import type { Clock, Log } from './ports.ts';
+import { Registry } from './registry.ts';
+
+/** How long the last reports may take to be acknowledged before the process goes anyway. */
+const FLUSH_MS_MAX = 5_000;
+
+export type Relay = {
+  /** Takes no new calls; resolves when the last one is over and reported. Repeating it changes nothing. */
+  drain: () => Promise<void>;
+  /** Ends every call; `drain` then resolves soon. */
+  endCalls: () => void;
+};
+
+const clock: Clock = { nowMs: () => performance.now(), wallMs: () => Date.now() };
+
+/** Starts a relay: it dials the worker and takes calls until drained. */
+export async function startRelay(config: Config, log: Log): Promise<Relay> {
+  const legOptions = {
+    ports: config.RELAY_UDP_PORTS,
+    bindAddress: config.RELAY_BIND_ADDRESS,
+    publicAddress: config.RELAY_PUBLIC_ADDRESS,
+  };
+  const roomOptions = { url: config.RELAY_LIVEKIT_URL, bindAddress: config.RELAY_BIND_ADDRESS };
+  const registry: Registry = new Registry(config.RELAY_CAPACITY, {
+    openLeg: createOpenLeg(legOptions, log),
+    joinRoom: createJoinRoom(roomOptions, log),
+    clock,
+    ticker: createTicker(clock, log),
+    log,
+    random: (below) => randomInt(below),
+    emit: (event) => link.emit(event),
+    emitIs: (callId, rev) => link.report({ type: 'call.is', call_id: callId, rev }),
+  });
+  const link: Link = new Link(
+    { url: config.ROOMLINE_URL, relayId: config.RELAY_ID, secret: config.RELAY_SECRET },
+    randomUUID(),
+    {
+      state: () => ({
+        capacity: registry.capacity,
+        draining: registry.isDraining,
+        calls: registry.liveCalls(),
+      }),
+      onFrame: (frame) => registry.handle(frame),
+    },
+    clock,
+    log,
+  );
+  const stopHealth =
+    config.RELAY_HTTP_PORT === undefined
+      ? () => undefined
+      : await serveHealth(
+          { port: config.RELAY_HTTP_PORT, address: config.RELAY_HTTP_ADDRESS },
+          () => {
+            if (registry.isDraining) return 'draining';
+            return link.isConnected ? undefined : 'not connected to the worker';
+          },
+        );
+  link.start();
+
+  let drained: Promise<void> | undefined;
+  const drain = async () => {
+    const empty = registry.drain();
+    link.report({ type: 'draining' });
+    log.info({ live: registry.liveCalls().length }, 'relay.draining');
+    await empty;
+    await link.flush(FLUSH_MS_MAX);
+    link.stop();
+    stopHealth();
+  };
+  return {
+    drain: () => (drained ??= drain()),
+    endCalls: () => registry.closeAll(),
+  };
+}

@@ -1,0 +1,139 @@
+// A worker that only speaks the relay protocol: it records what relays say and says what a test wants.
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { WebSocketServer, type WebSocket } from 'ws';
+import {
+  frameFromRelay,
+  frameToRelay,
+  parseFrame,
+  PING,
+  PONG,
+  PROTOCOL_VERSION,
+  type CallWant,
+  type FrameFromRelay,
+  type FrameToRelay,
+  type Hello,
+  type RelayEvent,
+} from '../../../relay/protocol.ts';
+import { until } from './until.ts';
+
+type EventOf<Type extends RelayEvent['type']> = Extract<RelayEvent, { type: Type }>;
+
+export const isEvent = (frame: FrameFromRelay): frame is RelayEvent => 'seq' in frame;
+
+export class FakeWorker {
+  /** Every frame of every connection, in order of arrival. */
+  readonly frames: FrameFromRelay[] = [];
+  /** `false` leaves events unacknowledged. */
+  acknowledges = true;
+  /** HTTP status to refuse the next upgrades with. */
+  refuseWith: number | undefined;
+  readonly #server = createServer();
+  readonly #sockets = new WebSocketServer({ noServer: true });
+  readonly #secret: string;
+  #socket: WebSocket | undefined;
+  #revs = new Map<string, CallWant>();
+
+  private constructor(secret: string) {
+    this.#secret = secret;
+    this.#server.on('upgrade', (request, socket, head) => {
+      const isKnown = request.headers.authorization === `Bearer ${this.#secret}`;
+      const status = this.refuseWith ?? (isKnown ? undefined : 401);
+      if (status !== undefined || !/^\/v1\/relays\/[\w.-]+\/connect$/.test(request.url ?? '')) {
+        socket.end(`HTTP/1.1 ${status ?? 404} Refused\r\nconnection: close\r\n\r\n`);
+        return;
+      }
+      this.#sockets.handleUpgrade(request, socket, head, (accepted) => this.#accept(accepted));
+    });
+  }
+
+  static async start(secret: string, port = 0): Promise<FakeWorker> {
+    const worker = new FakeWorker(secret);
+    worker.#server.listen(port, '127.0.0.1');
+    await once(worker.#server, 'listening');
+    return worker;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Sends one frame; refuses what the protocol does not know, so that tests cannot drift from it. */
+  send(frame: FrameToRelay): void {
+    frameToRelay.parse(frame);
+    this.#socket?.send(JSON.stringify(frame));
+  }
+
+  /** Sends text as it is. */
+  sendText(text: string): void {
+    this.#socket?.send(text);
+  }
+
+  /** Changes a call's wanted state; what is not named stays as it was. */
+  want(callId: string, change: Partial<Omit<CallWant, 'type' | 'call_id' | 'rev'>>): CallWant {
+    const before = this.#revs.get(callId) ?? {
+      type: 'call.want' as const,
+      call_id: callId,
+      rev: 0,
+      connect: false,
+      open: false,
+      audience: { named: [], excluded: [] },
+    };
+    const next: CallWant = { ...before, ...change, rev: before.rev + 1 };
+    this.#revs.set(callId, next);
+    this.send(next);
+    return next;
+  }
+
+  /** Breaks the socket without a close frame. */
+  cut(): void {
+    this.#socket?.terminate();
+    this.#socket = undefined;
+  }
+
+  events(callId?: string): RelayEvent[] {
+    return this.frames.filter(isEvent).filter((event) => !callId || event.call_id === callId);
+  }
+
+  /** The first event of a type about a call, waiting for it if need be. */
+  async event<Type extends RelayEvent['type']>(
+    callId: string,
+    type: Type,
+    where: (event: EventOf<Type>) => boolean = () => true,
+    withinMs?: number,
+  ): Promise<EventOf<Type>> {
+    const isIt = (event: RelayEvent): event is EventOf<Type> =>
+      event.type === type && where(event as EventOf<Type>);
+    return await until(`${type} of ${callId}`, () => this.events(callId).find(isIt), withinMs);
+  }
+
+  hellos(): Hello[] {
+    return this.frames.filter((frame): frame is Hello => frame.type === 'hello');
+  }
+
+  async stop(): Promise<void> {
+    this.cut();
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, 'close');
+  }
+
+  #accept(socket: WebSocket): void {
+    this.#socket = socket;
+    socket.on('message', (data: Buffer) => {
+      const text = data.toString();
+      if (text === PING) {
+        socket.send(PONG);
+        return;
+      }
+      const parsed = parseFrame(frameFromRelay, text);
+      if (!parsed.ok) throw new Error(`the relay broke the protocol: ${parsed.message}`);
+      this.frames.push(parsed.frame);
+      if (parsed.frame.type === 'hello') this.send({ type: 'welcome', protocol: PROTOCOL_VERSION });
+      else if (isEvent(parsed.frame) && this.acknowledges) {
+        this.send({ type: 'ack', seq: parsed.frame.seq });
+      }
+    });
+  }
+}
