@@ -2,11 +2,13 @@
 import type { WebSocket } from 'ws';
 import type { CallView } from './roomline-client.ts';
 
-export type Hello = { type: 'hello'; cursor: string | number; calls: CallView[] };
+export type Hello = { type: 'hello'; cursor: number; calls: CallView[] };
 export type CallNotice = {
   type: 'ring' | 'claim' | 'call';
-  id: string | number;
+  id: number;
   at: string;
+  /** The timeline entry that this is about. */
+  event: string;
   call: CallView;
   /** When it arrived here, by this machine's clock in ms. */
   receivedAtMs: number;
@@ -91,7 +93,7 @@ export class EventStream {
   /** Waits until a caller's call rings. */
   ring(callerPhone: string, timeoutMs?: number): Promise<CallNotice> {
     const matches = ({ type, call }: CallNotice) =>
-      type === 'ring' && call.contact?.phone?.replace(/\D/g, '') === callerPhone;
+      type === 'ring' && call.contact?.phone === callerPhone;
     return this.first(`ring from ${callerPhone}`, matches, timeoutMs);
   }
 

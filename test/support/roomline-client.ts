@@ -15,18 +15,25 @@ export class ApiError extends Error {
   }
 }
 
-export type CallOutcome = { result: string; reason: string; ended_by?: string; detail?: string };
+export type Outcome = { result: string; reason: string; ended_by: string; detail?: string };
+export type Direction = { packets: number; lost: number; filled: number; first_audio_ms?: number };
 export type CallView = {
   id: string;
   state: string;
   direction: string;
-  contact?: { id: string; name?: string | null; phone?: string | null };
-  number_id?: string;
+  number_id: string;
+  provider_call_id: string;
+  room: string;
+  contact: { id: string; name: string | null; phone: string | null } | null;
+  claimed_by: { agent_id: string; name: string } | null;
   created_at: string;
-  claimed_by?: unknown;
-  outcome?: CallOutcome | null;
+  ringing_at: string | null;
+  answered_at: string | null;
+  ended_at: string | null;
+  outcome: Outcome | null;
+  quality: { from_caller: Direction; to_caller: Direction } | null;
 };
-export type TimelineEntry = { at: string; type: string; [field: string]: unknown };
+export type TimelineEntry = { at: string; type: string; detail?: Record<string, unknown> };
 export type CallDetails = CallView & { timeline: TimelineEntry[] };
 export type Claim = {
   call_id: string;
@@ -109,7 +116,7 @@ export class RoomlineClient {
    *
    * @param after resumes behind this event
    */
-  async events(after?: string | number): Promise<EventStream> {
+  async events(after?: number): Promise<EventStream> {
     const query = after === undefined ? '' : `?after=${after}`;
     const url = `${this.baseUrl.replace(/^http/, 'ws')}/v1/events${query}`;
     const socket = new WebSocket(url, { headers: { authorization: `Bearer ${this.key}` } });

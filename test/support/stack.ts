@@ -71,7 +71,7 @@ export class Stack {
   relay: Child;
 
   /** Use `startStack`. */
-  constructor(parts: Omit<StackParts, 'workerProcess'>, worker: Child, relay: Child) {
+  constructor(parts: StackParts, worker: Child, relay: Child) {
     this.options = parts.options;
     this.supervisor = parts.supervisor;
     this.livekit = parts.livekit;
@@ -236,9 +236,11 @@ async function startSimulator(
     env: {
       SIMULATOR_PORT: String(ports.simulator),
       WEBHOOK_URL: `http://127.0.0.1:${ports.worker}/webhooks/whatsapp`,
-      META_APP_SECRET: secrets.META_APP_SECRET.split(',')[0],
+      META_APP_SECRET: secrets.META_APP_SECRET,
       META_VERIFY_TOKEN: secrets.META_VERIFY_TOKEN,
       META_ACCESS_TOKEN: secrets.META_ACCESS_TOKEN,
+      PHONE_NUMBER_ID: NUMBER.phoneNumberId,
+      DISPLAY_PHONE_NUMBER: NUMBER.displayPhoneNumber,
     },
   });
   await waitForHttp(child, `http://127.0.0.1:${ports.simulator}/phone`, READY_MS_MAX);
