@@ -34,12 +34,18 @@ const invalid = (details: string): never => {
   throw new SdpValidationError(100, details);
 };
 
+/** Payload types of the offer that is answered. */
+export type OfferedTypes = { readonly opus: string; readonly events: string | undefined };
+
 /**
  * Checks an answer to `writeOffer`.
  *
  * @throws SdpValidationError naming the first rule that is broken
  */
-export function parseAnswer(sdp: string): Answer {
+export function parseAnswer(
+  sdp: string,
+  offered: OfferedTypes = { opus: '111', events: '126' },
+): Answer {
   if (!sdp.startsWith('v=0\r\n') || !sdp.endsWith('\r\n') || /[^\r]\n/.test(sdp)) {
     invalid('the SDP must start with v=0 and end every line in CRLF');
   }
@@ -51,7 +57,7 @@ export function parseAnswer(sdp: string): Answer {
       .filter((line) => line.startsWith(`a=${name}:`))
       .map((line) => line.slice(name.length + 3));
   const has = (name: string) => lines.includes(`a=${name}`);
-  checkMedia(lines, values);
+  checkMedia(lines, values, offered);
   if (has('ice-lite')) invalid('ice-lite is not allowed: both sides would wait for checks');
   if (!has('rtcp-mux')) invalid('rtcp-mux is required');
   if (has('sendonly') || has('recvonly') || has('inactive')) invalid('the audio must be sendrecv');
@@ -68,20 +74,22 @@ export function parseAnswer(sdp: string): Answer {
 
 type Values = (name: string) => string[];
 
-function checkMedia(lines: string[], values: Values): void {
+function checkMedia(lines: string[], values: Values, offered: OfferedTypes): void {
   const media = lines.filter((line) => line.startsWith('m='));
   const [, profile, formats] = /^m=audio \d+ (\S+) (.+)$/.exec(media[0] ?? '') ?? [];
   if (media.length !== 1 || !formats) return invalid('exactly one audio m-line is required');
   if (profile !== 'UDP/TLS/RTP/SAVPF') invalid('the profile must be UDP/TLS/RTP/SAVPF');
-  const offered = ['111', '126'];
+  const { opus, events } = offered;
   const payloadTypes = formats.split(' ');
-  const foreign = payloadTypes.find((payloadType) => !offered.includes(payloadType));
+  const foreign = payloadTypes.find((type) => type !== opus && type !== events);
   if (foreign) invalid(`payload type ${foreign} was not offered`);
-  if (!payloadTypes.includes('111')) invalid('no supported audio codec: opus is required');
+  if (!payloadTypes.includes(opus)) invalid('no supported audio codec: opus is required');
   const maps = values('rtpmap').map((map) => map.toLowerCase());
-  if (!maps.includes('111 opus/48000/2')) invalid('payload type 111 must be opus/48000/2');
-  if (payloadTypes.includes('126') && !maps.includes('126 telephone-event/8000')) {
-    invalid('payload type 126 must be telephone-event/8000');
+  if (!maps.includes(`${opus} opus/48000/2`)) {
+    invalid(`payload type ${opus} must be opus/48000/2`);
+  }
+  if (events && payloadTypes.includes(events) && !maps.includes(`${events} telephone-event/8000`)) {
+    invalid(`payload type ${events} must be telephone-event/8000`);
   }
   for (const name of ['ptime', 'maxptime']) {
     const wrong = values(name).find((value) => value !== '20');

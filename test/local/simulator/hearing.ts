@@ -246,7 +246,8 @@ function push<Item>(list: Item[], item: Item): void {
   list.push(item);
 }
 
-function emptyReport(): HeardReport {
+/** A report of nothing. */
+export function emptyReport(): HeardReport {
   return {
     packets: 0,
     payloadBytes: 0,

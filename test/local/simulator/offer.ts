@@ -18,27 +18,44 @@ export type OfferParts = {
 const FMTP =
   'maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1';
 
+/** What `writeOfferText` needs beyond `OfferParts`: the pieces that differ when a browser stands in for the phone. */
+export type OfferText = Omit<OfferParts, 'ipv6'> & {
+  readonly isLite: boolean;
+  /** Whole lines without line ends. */
+  readonly candidates: readonly string[];
+  readonly opus: string;
+  readonly events: string | undefined;
+};
+
+/** The offer as Meta sends it now; see `writeOfferText`. */
+export function writeOffer(parts: OfferParts): string {
+  const { host, port, ipv6 } = parts;
+  const candidates = [candidate(2122260223, host, port)];
+  if (ipv6) candidates.push(candidate(2122262783, ipv6, port));
+  return writeOfferText({ ...parts, candidates, isLite: true, opus: '111', events: '126' });
+}
+
 /**
- * The offer as Meta sends it now, attribute by attribute in its order.
+ * Writes attribute by attribute in Meta's order.
  *
  * Observed: public captures of 2025-10-17, 2025-11-05 and 2026-10-02 have this structure; the session level carries
  * `a=ice-lite`, the m-line port is the candidate's port, and the IPv6 candidate has the higher priority.
  */
-export function writeOffer(parts: OfferParts): string {
+export function writeOfferText(parts: OfferText): string {
   const stream = randomUUID();
+  const { opus, events } = parts;
   return lines([
     'v=0',
-    `o=- ${parts.nowMs} 2 IN IP4 127.0.0.1`,
+    `o=- ${Math.round(parts.nowMs)} 2 IN IP4 127.0.0.1`,
     's=-',
     't=0 0',
     'a=group:BUNDLE audio',
     `a=msid-semantic: WMS ${stream}`,
-    'a=ice-lite',
-    `m=audio ${parts.port} UDP/TLS/RTP/SAVPF 111 126`,
+    ...(parts.isLite ? ['a=ice-lite'] : []),
+    `m=audio ${parts.port} UDP/TLS/RTP/SAVPF ${opus}${events ? ` ${events}` : ''}`,
     `c=IN IP4 ${parts.host}`,
     'a=rtcp:9 IN IP4 0.0.0.0',
-    candidate(2122260223, parts.host, parts.port),
-    ...(parts.ipv6 ? [candidate(2122262783, parts.ipv6, parts.port)] : []),
+    ...parts.candidates,
     `a=ice-ufrag:${parts.ufrag}`,
     `a=ice-pwd:${parts.password}`,
     `a=fingerprint:sha-256 ${parts.fingerprint}`,
@@ -47,10 +64,10 @@ export function writeOffer(parts: OfferParts): string {
     'a=sendrecv',
     `a=msid:${stream} WhatsAppTrack1`,
     'a=rtcp-mux',
-    'a=rtpmap:111 opus/48000/2',
-    'a=rtcp-fb:111 transport-cc',
-    `a=fmtp:111 ${FMTP}`,
-    'a=rtpmap:126 telephone-event/8000',
+    `a=rtpmap:${opus} opus/48000/2`,
+    `a=rtcp-fb:${opus} transport-cc`,
+    `a=fmtp:${opus} ${FMTP}`,
+    ...(events ? [`a=rtpmap:${events} telephone-event/8000`] : []),
     'a=maxptime:20',
     'a=ptime:20',
     `a=ssrc:${parts.ssrc} cname:WhatsAppAudioStream1`,

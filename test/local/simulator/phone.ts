@@ -5,7 +5,7 @@ import { IceLiteAgent, type IceCounts } from './ice-lite.ts';
 import { writeDocumentedOffer, writeOffer } from './offer.ts';
 import { lastReportOf, writeSenderReport } from './rtcp.ts';
 import { localIdentity, SecureMedia } from './secure-media.ts';
-import { DEFAULT_SIGNAL, type Signal } from './signals.ts';
+import { DEFAULT_SIGNAL, loopOf, type Signal } from './signals.ts';
 import { Talking } from './talking.ts';
 
 export { SdpValidationError } from './answer.ts';
@@ -68,6 +68,8 @@ export class LitePhone {
     this.#agent = agent;
     this.#now = options.now ?? processClock;
     this.#play = options.play ?? DEFAULT_SIGNAL;
+    // Encoding takes some 40 ms the first time; done now, it does not delay the accept.
+    loopOf(this.#play);
     this.#hearing = new Hearing(options.listen ?? true);
     this.#talking = new Talking((header, payload) => {
       this.#octetsSent += payload.length;

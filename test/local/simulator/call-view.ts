@@ -1,0 +1,67 @@
+// A call as the control API shows it.
+import type { Ending, GraphRecord, SimulatedCall, TimelineEntry } from './call.ts';
+import type { Phase } from './call-rules.ts';
+import type { WebhookRecord } from './delivery.ts';
+import type { HeardReport } from './hearing.ts';
+import type { Violation } from './media.ts';
+
+/** One line of the list of calls. Times in ms since the epoch. */
+export type CallSummary = {
+  /** The simulator's own id, such as `c1`. */
+  id: string;
+  wacid: string;
+  /** Digits, or null for a caller without a visible phone number. */
+  from: string | null;
+  name: string;
+  userId: string;
+  state: Phase;
+  createdAtMs: number;
+  /** When ICE and DTLS were up. */
+  mediaAtMs: number | null;
+  acceptedAtMs: number | null;
+  endedAtMs: number | null;
+  ended: Ending | null;
+  violations: Violation[];
+};
+
+/** Everything known of one call. */
+export type CallView = CallSummary & {
+  timeline: TimelineEntry[];
+  webhooks: WebhookRecord[];
+  graph: GraphRecord[];
+  heard: HeardReport;
+  offer: string;
+  answer: string | null;
+  opaque: string | null;
+};
+
+export function summaryOf(call: SimulatedCall): CallSummary {
+  const { id, wacid, caller, media } = call.options;
+  return {
+    id,
+    wacid,
+    from: caller.from ?? null,
+    name: caller.name,
+    userId: caller.userId,
+    state: call.phase,
+    createdAtMs: call.createdAtMs,
+    mediaAtMs: media.connectedAtMs,
+    acceptedAtMs: call.acceptedAtMs,
+    endedAtMs: call.endedAtMs,
+    ended: call.ending ?? null,
+    violations: call.violations(),
+  };
+}
+
+export function viewOf(call: SimulatedCall): CallView {
+  return {
+    ...summaryOf(call),
+    timeline: call.timeline,
+    webhooks: call.webhooks,
+    graph: call.graph,
+    heard: call.heard(),
+    offer: call.options.media.offer,
+    answer: call.answer ?? null,
+    opaque: call.opaque ?? null,
+  };
+}

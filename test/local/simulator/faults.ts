@@ -1,0 +1,100 @@
+// Faults of Meta that a test can ask for, for one call or for all. A fault of a call wins over a global one.
+import { z } from 'zod';
+
+const ms = z.number().int().min(0).max(600_000);
+const event = z.enum(['connect', 'terminate']);
+
+/** How the webhooks of a call go wrong. */
+export const webhookFaults = z.strictObject({
+  /** Extra copies of every webhook, sent at the same time as the first. */
+  duplicates: z.number().int().min(0).max(50).optional(),
+  /** Held back this long, per event, in ms. */
+  delay_ms: z.strictObject({ connect: ms.optional(), terminate: ms.optional() }).optional(),
+  /** Events that are never sent. */
+  drop: z.array(event).optional(),
+  /** `connect` waits until `terminate` was delivered. */
+  terminate_before_connect: z.boolean().optional(),
+  /** `connect` waits for the next call that has this fault too; both go out in one POST. */
+  batch: z.boolean().optional(),
+  /** The `timestamp` of `connect` lies this many seconds in the past. */
+  timestamp_age_s: z.number().int().min(0).max(1_000_000).optional(),
+  /** `omit`: no `contacts`; `no_phone`: only the business-scoped user id, no phone number anywhere. */
+  contacts: z.enum(['omit', 'no_phone']).optional(),
+  /** Fields that no client knows, on every level. */
+  unknown_fields: z.boolean().optional(),
+  /** An event that no client knows goes out ahead of `connect`. */
+  unknown_event: z.boolean().optional(),
+  /** The webhook is about another number, as every subscribed app sees them. */
+  foreign_number_id: z.string().min(1).optional(),
+});
+
+/** How a Graph request goes wrong. Each entry is used up after `times` requests. */
+export const graphFault = z.strictObject({
+  /** `any` means every action. */
+  action: z.enum(['pre_accept', 'accept', 'reject', 'terminate', 'any']).default('any'),
+  /**
+   * `server-error` and `rate-limit` do nothing and say so; `success-false` answers 200 without acting; `slow` acts at once
+   * and answers after `delay_ms`; `act-then-drop` acts, waits `delay_ms` and cuts the connection; `token-expired` is 401/190.
+   */
+  kind: z.enum([
+    'server-error',
+    'rate-limit',
+    'success-false',
+    'slow',
+    'act-then-drop',
+    'token-expired',
+  ]),
+  times: z.number().int().min(1).max(1000).default(1),
+  delay_ms: ms.default(0),
+});
+
+export const faults = z.strictObject({
+  webhooks: webhookFaults.optional(),
+  graph: z.array(graphFault).max(50).optional(),
+});
+
+export type WebhookFaults = z.infer<typeof webhookFaults>;
+export type GraphFault = z.infer<typeof graphFault>;
+export type Faults = z.infer<typeof faults>;
+
+/** The faults that are set, with the count of what is left of each. */
+export class FaultBox {
+  #webhooks: WebhookFaults = {};
+  #graph: GraphFault[] = [];
+
+  constructor(initial: Faults = {}) {
+    this.add(initial);
+  }
+
+  /** Adds to what is set; a webhook fault replaces an earlier one of the same name. */
+  add(more: Faults): void {
+    this.#webhooks = { ...this.#webhooks, ...more.webhooks };
+    this.#graph.push(...(more.graph ?? []).map((fault) => ({ ...fault })));
+  }
+
+  clear(): void {
+    this.#webhooks = {};
+    this.#graph = [];
+  }
+
+  get webhooks(): WebhookFaults {
+    return this.#webhooks;
+  }
+
+  /** What is still set. */
+  list(): Faults {
+    return { webhooks: { ...this.#webhooks }, graph: this.#graph.map((fault) => ({ ...fault })) };
+  }
+
+  /** The fault for one Graph request, counted as used. */
+  takeGraph(action: string): GraphFault | undefined {
+    const fault = this.#graph.find(
+      (candidate) => candidate.action === 'any' || candidate.action === action,
+    );
+    if (fault) {
+      fault.times--;
+      this.#graph = this.#graph.filter((candidate) => candidate.times > 0);
+    }
+    return fault;
+  }
+}

@@ -1,0 +1,48 @@
+// What a simulated call needs of its media endpoint, and how what it heard is judged.
+import type { HeardReport } from './hearing.ts';
+import type { Signal } from './signals.ts';
+
+/** The caller's end of the media: a `LitePhone`, or a person's browser. */
+export type MediaEndpoint = {
+  readonly offer: string;
+  /** When ICE and DTLS were up, ms since the epoch. */
+  readonly connectedAtMs: number | null;
+  /** @throws SdpValidationError when Meta would refuse the answer */
+  applyAnswer(sdp: string): Promise<void>;
+  markAccepted(): void;
+  startTalking(signal?: Signal): void;
+  stopTalking(): void;
+  stopSending(): void;
+  press(digits: string, ms?: number): void;
+  heard(): HeardReport;
+  close(): void;
+};
+
+/** A rule of Meta's that the business broke without the call ending at once. */
+export type Violation = { readonly rule: string; readonly details: string };
+
+/**
+ * What the business's media did wrong.
+ *
+ * Provider: "Integration patterns", mandatory media rules, and "FAQ" on early media, read 2026-06.
+ */
+export function violationsIn(heard: HeardReport): Violation[] {
+  const violations: Violation[] = [];
+  const found = (rule: string, count: number, details: string) => {
+    if (count > 0) violations.push({ rule, details });
+  };
+  const early = heard.packetsBeforeAccept + heard.rtcpBeforeAccept;
+  found('no media before accept', early, `${early} packets came before accept was answered`);
+  const ssrcs = heard.ssrcs.length;
+  found('one ssrc', ssrcs - 1, `${ssrcs} SSRCs: ${heard.ssrcs.join(', ')}`);
+  found(
+    '20 ms packets',
+    heard.ptimeViolations,
+    `${heard.ptimeViolations} packets of another length`,
+  );
+  const jumps = heard.timestampJumps.length;
+  found('continuous timestamps', jumps, `${jumps} jumps of the RTP timestamp`);
+  const strange = heard.payloadTypes.filter((type) => type !== 111 && type !== 126);
+  found('offered payload types', strange.length, `payload types ${strange.join(', ')}`);
+  return violations;
+}
