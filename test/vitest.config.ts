@@ -17,6 +17,8 @@ const nodeProject = (name: string, timeoutMs: number, extra: object = {}) => ({
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
+    // Logs of tests that fail are worth reading, those of the others are not.
+    silent: 'passed-only',
     projects: [
       nodeProject('unit', 10_000),
       ...(existsSync(new URL('../wrangler.toml', import.meta.url))
@@ -26,7 +28,16 @@ export default defineConfig({
                 cloudflareTest(async () => ({
                   wrangler: { configPath: './wrangler.toml' },
                   miniflare: {
-                    bindings: { TEST_MIGRATIONS: await readD1Migrations('./migrations') },
+                    bindings: {
+                      TEST_MIGRATIONS: await readD1Migrations('./migrations'),
+                      META_APP_SECRET: 'old-app-secret, app-secret',
+                      META_VERIFY_TOKEN: 'verify-token',
+                      ADMIN_API_KEY: 'admin-key-0123456789',
+                      TOKEN_ENCRYPTION_KEYS: `k1:${Buffer.alloc(32, 7).toString('base64')}`,
+                      LIVEKIT_URL: 'ws://livekit.test',
+                      LIVEKIT_API_KEY: 'key',
+                      LIVEKIT_API_SECRET: 'secret-of-at-least-32-characters-length',
+                    },
                     // Nothing leaves the machine: what a test does not provide is refused.
                     outboundService: (request: Request) =>
                       new Response(`not provided by the test: ${request.url}`, { status: 599 }),

@@ -1,0 +1,109 @@
+// Two Switchboards at once on one real D1: what an outdated writer can and cannot do.
+import { drizzle } from 'drizzle-orm/d1';
+import { beforeAll, expect, it } from 'vitest';
+import { createCallStore } from '../../worker/adapters/call-store-d1.ts';
+import { createDirectory } from '../../worker/adapters/directory-d1.ts';
+import { CallBook } from '../../worker/call-book.ts';
+import type { Call, Decision, Offer } from '../../worker/domain/call.ts';
+import type { CallId, ContactId, NumberId, RelayId } from '../../worker/domain/ids.ts';
+import { OutdatedError } from '../../worker/ports.ts';
+import { testEnv, unique } from './support.ts';
+
+const db = drizzle(testEnv.DB);
+const numberId = unique('number-') as NumberId;
+
+beforeAll(async () => {
+  await createDirectory(db).addNumber(
+    {
+      id: numberId,
+      provider: 'meta',
+      phoneNumberId: unique('77'),
+      displayPhoneNumber: '15550109999',
+      apiBaseUrl: null,
+      createdAtMs: 0,
+    },
+    'sealed',
+  );
+});
+
+const offerOf = (id: CallId): Offer => ({
+  id,
+  numberId,
+  displayPhoneNumber: '15550109999',
+  providerCallId: `wacid.${id}`,
+  caller: { contactId: `contact-${id}` as ContactId },
+  payload: null,
+  sdp: 'v=0',
+  offeredAtMs: Date.now(),
+  answerLimitMs: 30_000,
+});
+
+function openBook() {
+  const acted: Decision[] = [];
+  const resumed: Call[] = [];
+  const book = new CallBook({
+    store: createCallStore(db),
+    now: () => Date.now(),
+    wakeAt: async () => {},
+    act: (_call, decision) => acted.push(decision),
+    resume: (call) => resumed.push(call),
+  });
+  return { book, acted, resumed };
+}
+
+const offer = (id: CallId) => ({
+  type: 'offer' as const,
+  offer: offerOf(id),
+  placement: { relayId: 'relay' as RelayId, instance: 'i', lastSeq: 0 },
+});
+const contact = (id: CallId) => ({
+  id: `contact-${id}` as ContactId,
+  name: null,
+  identities: [],
+});
+
+it('an outdated writer reads again and decides on what is true now', async () => {
+  const id = unique('call') as CallId;
+  const stale = openBook();
+  const fresh = openBook();
+  await stale.book.apply(id, offer(id), contact(id));
+  await fresh.book.apply(id, { type: 'relay.answered', seq: 1, sdp: 'answer' });
+  await fresh.book.apply(id, { type: 'end', actor: { kind: 'api', id: 'admin' } });
+  const before = stale.acted.length;
+
+  const call = await stale.book.apply(id, { type: 'relay.answered', seq: 1, sdp: 'answer' });
+
+  expect(call).toMatchObject({ state: 'ending', outcome: { reason: 'rejected' } });
+  expect(stale.acted).toHaveLength(before);
+});
+
+it('two writers that decide at once: one stores, the other decides again; nothing happens twice', async () => {
+  const id = unique('call') as CallId;
+  const books = [openBook(), openBook()];
+  await Promise.all(books.map(({ book }) => book.apply(id, offer(id), contact(id))));
+  const decisions = books.flatMap(({ acted }) => acted);
+  expect(decisions.map(({ entry }) => entry?.type)).toEqual(['offered']);
+});
+
+it('a batch that meets the fence stores nothing at all', async () => {
+  const id = unique('call') as CallId;
+  const { book } = openBook();
+  const call = await book.apply(id, offer(id), contact(id));
+  if (!call) throw new Error('no call');
+  const store = createCallStore(db);
+  const other = { ...call, payload: 'written by the outdated one' };
+  await expect(store.commit(other, { type: 'ringing' }, 1, null)).rejects.toBeInstanceOf(
+    OutdatedError,
+  );
+  expect((await store.find(id))?.payload).toBeNull();
+});
+
+it('a call comes back from the record with everything that was pending', async () => {
+  const id = unique('call') as CallId;
+  const first = openBook();
+  const call = await first.book.apply(id, offer(id), contact(id));
+  const second = openBook();
+  await second.book.load();
+  expect(second.book.get(id)).toEqual(call);
+  expect(second.resumed).toContainEqual(call);
+});

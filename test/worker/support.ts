@@ -1,0 +1,236 @@
+// A provider, a LiveKit and relays as far as the worker can see them, for tests inside workerd.
+import type { D1Migration } from 'cloudflare:test';
+import { env, exports } from 'cloudflare:workers';
+import { vi } from 'vitest';
+import type { FrameFromRelay, FrameToRelay } from '../../relay/protocol.ts';
+import type { Env } from '../../worker/env.ts';
+
+export interface TestEnv extends Env {
+  readonly TEST_MIGRATIONS: D1Migration[];
+}
+
+export const testEnv = env as unknown as TestEnv;
+export const ADMIN_KEY = 'admin-key-0123456789';
+export const APP_SECRET = 'app-secret';
+const BASE = 'https://roomline.test';
+
+let counter = 0;
+/** A string that no other test uses. */
+export const unique = (prefix: string): string => `${prefix}${Date.now()}${++counter}`;
+
+export const request = (path: string, init: RequestInit = {}): Promise<Response> =>
+  (exports as unknown as { default: Fetcher }).default.fetch(`${BASE}${path}`, init);
+
+export const api = async <T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  key: string = ADMIN_KEY,
+): Promise<{ status: number; body: T }> => {
+  const response = await request(path, {
+    method,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: await response.json() };
+};
+
+export async function signature(body: string, secret = APP_SECRET): Promise<string> {
+  const encoder = new TextEncoder();
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+  const key = await crypto.subtle.importKey('raw', encoder.encode(secret), algorithm, false, [
+    'sign',
+  ]);
+  const mac = await crypto.subtle.sign('HMAC', key, encoder.encode(body));
+  const hex = [...new Uint8Array(mac)].map((byte) => byte.toString(16).padStart(2, '0'));
+  return `sha256=${hex.join('')}`;
+}
+
+export async function postWebhook(payload: unknown): Promise<Response> {
+  const body = JSON.stringify(payload);
+  return request('/webhooks/whatsapp', {
+    method: 'POST',
+    headers: { 'x-hub-signature-256': await signature(body) },
+    body,
+  });
+}
+
+interface CallFields {
+  readonly id: string;
+  readonly phoneNumberId: string;
+  readonly from?: string;
+  readonly timestampS?: number;
+}
+
+const envelope = (phoneNumberId: string, call: object, contacts: object[] = []) => ({
+  object: 'whatsapp_business_account',
+  entry: [
+    {
+      id: '100000000000001',
+      changes: [
+        {
+          field: 'calls',
+          value: {
+            messaging_product: 'whatsapp',
+            metadata: { display_phone_number: '15550109999', phone_number_id: phoneNumberId },
+            contacts,
+            calls: [call],
+          },
+        },
+      ],
+    },
+  ],
+});
+
+const nowS = (): number => Math.floor(Date.now() / 1000);
+
+export const connectWebhook = ({
+  id,
+  phoneNumberId,
+  from = '351910000001',
+  timestampS,
+}: CallFields) =>
+  envelope(
+    phoneNumberId,
+    {
+      id,
+      from,
+      to: '15550109999',
+      event: 'connect',
+      timestamp: String(timestampS ?? nowS()),
+      direction: 'USER_INITIATED',
+      session: { sdp_type: 'offer', sdp: `v=0\r\no=- ${id}\r\n` },
+    },
+    [{ profile: { name: 'Ana' }, wa_id: from }],
+  );
+
+export const terminateWebhook = (
+  { id, phoneNumberId, from = '351910000001' }: CallFields,
+  more: object = {},
+) =>
+  envelope(phoneNumberId, {
+    id,
+    from,
+    event: 'terminate',
+    direction: 'USER_INITIATED',
+    timestamp: String(nowS()),
+    status: 'COMPLETED',
+    ...more,
+  });
+
+/** Requests that the worker sent out, newest last, and how they are answered. */
+export class Outside {
+  readonly graph: { action: string; call_id: string; session?: { sdp: string } }[] = [];
+  readonly rooms: { method: string; body: Record<string, unknown> }[] = [];
+  /** Answers of the provider per action, used up in order; 200 success afterwards. */
+  readonly answers: Partial<Record<string, (() => Response | Promise<Response>)[]>> = {};
+
+  constructor() {
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      const sent = new Request(input as RequestInfo, init as RequestInit);
+      const url = new URL(sent.url);
+      const body = await sent.text();
+      if (url.pathname.startsWith('/twirp/')) {
+        const method = url.pathname.split('/').at(-1) ?? '';
+        this.rooms.push({ method, body: JSON.parse(body) as Record<string, unknown> });
+        return Response.json({});
+      }
+      const action = JSON.parse(body) as (typeof this.graph)[number];
+      this.graph.push(action);
+      const answer = this.answers[action.action]?.shift();
+      return answer ? answer() : Response.json({ messaging_product: 'whatsapp', success: true });
+    });
+  }
+
+  graphActions(callId: string): string[] {
+    return this.graph.filter(({ call_id }) => call_id === callId).map(({ action }) => action);
+  }
+}
+
+/** Waits until `probe` returns something; polls, because the other side has no event to wait for. */
+export async function until<T>(
+  what: string,
+  probe: () => T | null | undefined | false | Promise<T | null | undefined | false>,
+  timeoutMs = 8_000,
+): Promise<T> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await probe();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`timed out waiting for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** A relay that says what it is told to say. */
+export class FakeRelay {
+  readonly id: string;
+  readonly frames: FrameToRelay[] = [];
+  #socket: WebSocket;
+  #seq = 0;
+
+  private constructor(id: string, socket: WebSocket) {
+    this.id = id;
+    this.#socket = socket;
+    socket.accept();
+    socket.addEventListener('message', ({ data }) => {
+      this.frames.push(JSON.parse(String(data)) as FrameToRelay);
+    });
+  }
+
+  static async register(): Promise<{ id: string; secret: string }> {
+    const { body } = await api<{ id: string; secret: string }>('POST', '/v1/relays', {
+      id: unique('relay-'),
+    });
+    return body;
+  }
+
+  static async connect(
+    credentials: { id: string; secret: string },
+    hello: { instance?: string; calls?: string[]; capacity?: number; draining?: boolean } = {},
+  ): Promise<FakeRelay> {
+    const response = await request(`/v1/relays/${credentials.id}/connect`, {
+      headers: { upgrade: 'websocket', authorization: `Bearer ${credentials.secret}` },
+    });
+    if (!response.webSocket) throw new Error(`no WebSocket: ${response.status}`);
+    const relay = new FakeRelay(credentials.id, response.webSocket);
+    relay.send({
+      type: 'hello',
+      relay_id: credentials.id,
+      instance: hello.instance ?? 'instance-1',
+      protocol: 1,
+      capacity: hello.capacity ?? 50,
+      draining: hello.draining ?? false,
+      calls: hello.calls ?? [],
+    });
+    await until('welcome', () => relay.last('welcome'));
+    return relay;
+  }
+
+  send(frame: FrameFromRelay): void {
+    this.#socket.send(JSON.stringify(frame));
+  }
+
+  /** Sends an event with the next number. */
+  say(callId: string, event: { type: string; [key: string]: unknown }): number {
+    this.#seq += 1;
+    const frame = { seq: this.#seq, at_ms: Date.now(), call_id: callId, ...event };
+    this.send(frame as unknown as FrameFromRelay);
+    return this.#seq;
+  }
+
+  last<T extends FrameToRelay['type']>(
+    type: T,
+    callId?: string,
+  ): Extract<FrameToRelay, { type: T }> | undefined {
+    return this.frames.findLast(
+      (frame): frame is Extract<FrameToRelay, { type: T }> =>
+        frame.type === type &&
+        (callId === undefined || ('call_id' in frame && frame.call_id === callId)),
+    );
+  }
+
+  close(): void {
+    this.#socket.close(1000);
+  }
+}
