@@ -1,5 +1,6 @@
 // An agent for tests and the demo: joins a room as any LiveKit client would, plays a tone as its voice, and says which tones
 // it hears. Built on LiveKit's own client library, so it shares nothing with the relay.
+import { restoreNodeEnv } from './quiet-rtc-node.ts';
 import {
   AudioFrame,
   AudioSource,
@@ -13,6 +14,8 @@ import {
   type RemoteTrack,
 } from '@livekit/rtc-node';
 import { loudness, tone, toneShare } from './tone.ts';
+
+restoreNodeEnv();
 
 /** Where and as whom to join: what `POST /v1/calls/:id/claim` returns. */
 export type Seat = { livekit_url: string; token: string };
