@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+import { ConfigError, parseConfig } from '../../../worker/config.ts';
+
+const good = {
+  META_APP_SECRET: 'a, b',
+  META_VERIFY_TOKEN: 'v',
+  ADMIN_API_KEY: '0123456789abcdef',
+  TOKEN_ENCRYPTION_KEYS: `k2:${btoa('x'.repeat(32))},k1:${btoa('y'.repeat(32))}`,
+  LIVEKIT_URL: 'wss://livekit.example.com',
+  LIVEKIT_API_KEY: 'k',
+  LIVEKIT_API_SECRET: 's',
+};
+
+const problemsOf = (env: Record<string, unknown>): string => {
+  try {
+    parseConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return '';
+};
+
+it('reads a complete configuration', () => {
+  const config = parseConfig(good);
+  expect(config.META_APP_SECRET).toEqual(['a', 'b']);
+  expect(config.TOKEN_ENCRYPTION_KEYS.map(({ id }) => id)).toEqual(['k2', 'k1']);
+});
+
+it('names every variable that is missing, all at once', () => {
+  const problems = problemsOf({});
+  for (const name of Object.keys(good)) expect(problems).toContain(`${name} is not set`);
+});
+
+it.each([
+  ['ADMIN_API_KEY', 'short-secret'],
+  ['TOKEN_ENCRYPTION_KEYS', 'k1:dG9vIHNob3J0'],
+  ['TOKEN_ENCRYPTION_KEYS', 'no-colon'],
+  ['RELAY_SECRETS', 'relay-1=not-a-hash'],
+  ['LIVEKIT_URL', 'livekit.example.com'],
+  ['GRAPH_VERSION', 'twenty-five'],
+])('names a malformed %s and never shows its value', (name, value) => {
+  const problems = problemsOf({ ...good, [name]: value });
+  expect(problems).toContain(name);
+  expect(problems).not.toContain(value);
+});

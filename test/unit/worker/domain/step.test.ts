@@ -1,0 +1,346 @@
+// The decisions about a call, without anything around them.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  CALL_STATES,
+  hasMedia,
+  isSettled,
+  type Call,
+  type CallEvent,
+  type CallState,
+  type Decision,
+  type Offer,
+  type Termination,
+} from '../../../../worker/domain/call.ts';
+import type {
+  AgentId,
+  CallId,
+  ContactId,
+  NumberId,
+  RelayId,
+} from '../../../../worker/domain/ids.ts';
+import { dueAtMs, step } from '../../../../worker/domain/step.ts';
+
+const NOW = 1_790_000_000_000;
+const id = 'c1' as CallId;
+const placement = { relayId: 'r1' as RelayId, instance: 'i1', lastSeq: 0 };
+const numberId = 'n1' as NumberId;
+const offer: Offer = {
+  id,
+  numberId,
+  displayPhoneNumber: '15550109999',
+  providerCallId: 'wacid.x',
+  caller: { contactId: 'p1' as ContactId, name: 'Ana', phone: '351910000001' },
+  payload: null,
+  sdp: 'v=0',
+  offeredAtMs: NOW,
+  answerLimitMs: 30_000,
+};
+const termination: Termination = {
+  id,
+  numberId,
+  displayPhoneNumber: '15550109999',
+  providerCallId: 'wacid.x',
+  atMs: NOW,
+  wasPickedUp: false,
+};
+const claimant = {
+  agentId: 'a1' as AgentId,
+  agentName: 'Bea',
+  identity: 'agent-a1',
+  atMs: NOW,
+};
+
+/** Applies events one after the other, answering every started job of the given kinds with success. */
+function play(events: readonly CallEvent[], nowMs = NOW): { call: Call; decisions: Decision[] } {
+  let call: Call | null = null;
+  const decisions: Decision[] = [];
+  const apply = (event: CallEvent): void => {
+    const decision = step(call, event, nowMs);
+    call = decision.call;
+    decisions.push(decision);
+    for (const job of decision.jobs) apply({ type: 'job', jobId: job.id, result: { ok: true } });
+  };
+  events.forEach(apply);
+  if (!call) throw new Error('no call');
+  return { call, decisions };
+}
+
+const toOffered: CallEvent[] = [{ type: 'offer', offer, placement }];
+const toRinging: CallEvent[] = [...toOffered, { type: 'relay.answered', seq: 1, sdp: 'answer' }];
+const toClaimed: CallEvent[] = [...toRinging, { type: 'claim', claim: claimant }];
+const toActive: CallEvent[] = [...toClaimed, { type: 'relay.ready', seq: 2, identity: 'agent-a1' }];
+
+const jobsOf = (decisions: readonly Decision[]): string[] =>
+  decisions.flatMap(({ jobs }) => jobs.map(({ job }) => `${job.lane}.${job.action}`));
+
+describe('the way of a call', () => {
+  it('goes from the offer to the answered call', () => {
+    const { call, decisions } = play(toActive);
+    expect(call).toMatchObject({ state: 'active', answeredAtMs: NOW });
+    expect(jobsOf(decisions)).toEqual(['room.create', 'graph.pre_accept', 'graph.accept']);
+    expect(decisions.flatMap(({ messages }) => messages)).toEqual([
+      'answer',
+      'want',
+      'want',
+      'want',
+    ]);
+  });
+
+  it('answers 4 s before the limit of the provider, counted from its own timestamp', () => {
+    const { call } = play(toOffered, NOW + 700);
+    expect(call.timers.answer).toBe(NOW + 26_000);
+  });
+
+  it('drops SDP when it ends, and everything else once nothing is left to do', () => {
+    const { call } = play([
+      ...toActive,
+      { type: 'terminate', termination },
+      { type: 'relay.ended', seq: 3, reason: 'closed', quality: null },
+    ]);
+    expect(call).toMatchObject({ state: 'ended', offerSdp: null, answerSdp: null });
+    expect(isSettled(call)).toBe(false);
+    const swept = step(call, { type: 'tick' }, NOW + 60_000);
+    const [job] = swept.jobs;
+    if (!swept.call || !job) throw new Error('expected the room to be swept');
+    const last = step(
+      swept.call,
+      { type: 'job', jobId: job.id, result: { ok: true } },
+      NOW + 60_001,
+    );
+    expect(last.call && isSettled(last.call)).toBe(true);
+  });
+});
+
+describe('ends', () => {
+  it.each<[name: string, events: CallEvent[], reason: string, jobs: string[]]>([
+    [
+      'the caller gives up while it rings',
+      [...toRinging, { type: 'terminate', termination }],
+      'caller-gave-up',
+      [],
+    ],
+    [
+      'the caller hangs up',
+      [...toActive, { type: 'terminate', termination }],
+      'caller-hung-up',
+      [],
+    ],
+    [
+      'the provider reports an error',
+      [
+        ...toActive,
+        { type: 'terminate', termination: { ...termination, error: '138021: no media' } },
+      ],
+      'provider-ended',
+      [],
+    ],
+    [
+      'an API call while it rings',
+      [...toRinging, { type: 'end', actor: { kind: 'api', id: 'x' } }],
+      'rejected',
+      ['graph.reject'],
+    ],
+    [
+      'an API call when answered',
+      [...toActive, { type: 'end', actor: { kind: 'agent', id: 'a1' } }],
+      'agent-hung-up',
+      ['graph.terminate'],
+    ],
+    ['no relay', [{ type: 'offer', offer, placement: null }], 'no-relay', ['graph.reject']],
+    ['the relay is lost', [...toActive, { type: 'relay.lost' }], 'relay-lost', ['graph.terminate']],
+    [
+      'the room is deleted',
+      [...toActive, { type: 'relay.ended', seq: 9, reason: 'room-deleted', quality: null }],
+      'room-deleted',
+      ['graph.terminate', 'room.delete'],
+    ],
+  ])('%s', (_name, events, reason, jobs) => {
+    const { call, decisions } = play(events);
+    expect(call).toMatchObject({ state: 'ended', outcome: { reason } });
+    expect(
+      jobsOf(decisions.slice(events.length === 1 ? 0 : -3)).filter((job) => job !== 'graph.accept'),
+    ).toEqual(expect.arrayContaining(jobs));
+    if (jobs.length === 0) expect(jobsOf(decisions)).not.toContain('graph.terminate');
+  });
+
+  it('a terminate waits for the accept that is under way and cancels what has not started', () => {
+    let call: Call | null = null;
+    const started: string[] = [];
+    const apply = (event: CallEvent): Decision => {
+      const decision = step(call, event, NOW);
+      call = decision.call;
+      started.push(...jobsOf([decision]));
+      return decision;
+    };
+    for (const event of toOffered) apply(event);
+    const [preAccept] = apply({ type: 'relay.answered', seq: 1, sdp: 'answer' }).jobs;
+    apply({ type: 'job', jobId: preAccept?.id ?? 0, result: { ok: true } });
+    apply({ type: 'claim', claim: claimant });
+    const [accept] = apply({ type: 'relay.ready', seq: 2, identity: 'agent-a1' }).jobs;
+    apply({ type: 'end', actor: { kind: 'api', id: 'x' } });
+    expect(started).not.toContain('graph.terminate');
+    apply({ type: 'job', jobId: accept?.id ?? 0, result: { ok: true } });
+    expect(started.at(-1)).toBe('graph.terminate');
+    expect(call).toMatchObject({ state: 'ending', answeredAtMs: null });
+  });
+
+  it('stays "ending" while the provider does not confirm, and gives up after 2 minutes', () => {
+    let { call } = { call: play(toActive).call as Call };
+    let nowMs = NOW;
+    let decision = step(call, { type: 'end', actor: { kind: 'api', id: 'x' } }, nowMs);
+    let attempts = 0;
+    while (decision.call && decision.call.state === 'ending') {
+      call = decision.call;
+      const job = call.pending.find(
+        ({ job: { lane }, leaseUntilMs }) => lane === 'graph' && leaseUntilMs,
+      );
+      if (job) {
+        attempts += 1;
+        const result = { ok: false, kind: 'unsure', message: '503' } as const;
+        decision = step(call, { type: 'job', jobId: job.id, result }, nowMs);
+      } else {
+        nowMs = dueAtMs(call);
+        decision = step(call, { type: 'tick' }, nowMs);
+      }
+    }
+    expect(decision.entry?.type).toBe('end-unconfirmed');
+    expect(attempts).toBeGreaterThan(10);
+    expect(nowMs - NOW).toBeGreaterThan(100_000);
+    expect(nowMs - NOW).toBeLessThanOrEqual(120_000);
+  });
+});
+
+describe('jobs', () => {
+  it('whose reply is lost are repeated after their lease', () => {
+    const { call } = play(toOffered);
+    const waiting = step(call, { type: 'relay.answered', seq: 1, sdp: 'a' }, NOW).call as Call;
+    const due = dueAtMs(waiting);
+    // The relay's answer is here, so the next thing due is the lease of the pre-accept.
+    const lost = step(waiting, { type: 'tick' }, due);
+    expect(lost.entry).toMatchObject({ type: 'ringing', detail: { kind: 'unsure' } });
+    const again = step(lost.call, { type: 'tick' }, dueAtMs(lost.call as Call));
+    expect(again.jobs[0]).toMatchObject({ attempt: 2, job: { action: 'pre_accept' } });
+  });
+
+  it('that are answered after they were settled otherwise change nothing', () => {
+    const { call } = play(toActive);
+    const decision = step(call, { type: 'job', jobId: 2, result: { ok: true } }, NOW);
+    expect(decision).toEqual({ call, entry: null, messages: [], jobs: [] });
+  });
+});
+
+// ---- every state and every event ---------------------------------------------------------------------------------------------
+
+const anyEvent: fc.Arbitrary<CallEvent> = fc.oneof(
+  fc.constant<CallEvent>({ type: 'offer', offer, placement }),
+  fc.constant<CallEvent>({ type: 'offer', offer, placement: null }),
+  fc.record({
+    type: fc.constant('terminate' as const),
+    termination: fc.boolean().map((wasPickedUp) => ({ ...termination, wasPickedUp })),
+  }),
+  fc.record({
+    type: fc.constant('relay.answered' as const),
+    seq: fc.nat(40),
+    sdp: fc.constant('a'),
+  }),
+  fc.record({ type: fc.constantFrom('relay.media-up', 'relay.room-joined'), seq: fc.nat(40) }),
+  fc.record({
+    type: fc.constantFrom('relay.participant-joined', 'relay.ready', 'relay.publisher-skipped'),
+    seq: fc.nat(40),
+    identity: fc.constantFrom('agent-a1', 'agent-a2'),
+  }),
+  fc.record({
+    type: fc.constant('relay.participant-left' as const),
+    seq: fc.nat(40),
+    identity: fc.constantFrom('agent-a1', 'agent-a2'),
+    why: fc.constantFrom('left' as const, 'lost' as const, 'removed' as const),
+  }),
+  fc.record({
+    type: fc.constant('relay.ended' as const),
+    seq: fc.nat(40),
+    reason: fc.constantFrom('closed' as const, 'media-lost' as const, 'room-deleted' as const),
+    quality: fc.constant(null),
+  }),
+  fc.constant<CallEvent>({ type: 'relay.lost' }),
+  fc.constantFrom('a1', 'a2').map((agent): CallEvent => {
+    const agentId = agent as AgentId;
+    return { type: 'claim', claim: { ...claimant, agentId, identity: `agent-${agent}` } };
+  }),
+  fc.constant<CallEvent>({ type: 'end', actor: { kind: 'api', id: 'x' } }),
+  fc.record({
+    type: fc.constant('job' as const),
+    jobId: fc.nat(8),
+    result: fc.constantFrom(
+      { ok: true } as const,
+      { ok: false, kind: 'refused', message: 'no' } as const,
+      { ok: false, kind: 'unsure', message: 'timeout' } as const,
+    ),
+  }),
+  fc.constant<CallEvent>({ type: 'tick' }),
+);
+
+/** Random events alone hardly ever answer a call, so schedules start anywhere along the way of one. */
+const anyStart = fc
+  .constantFrom([], toOffered, toRinging, toClaimed, toActive)
+  .map((events) => (events.length === 0 ? null : play(events).call));
+const anyWait = fc.oneof(
+  { weight: 3, arbitrary: fc.nat(500) },
+  { weight: 1, arbitrary: fc.nat(8_000) },
+);
+
+describe('any events in any order', () => {
+  it('leave a call that is whole: one outcome, one graph action at a time, nothing stuck', () => {
+    const reached = new Set<CallState>();
+    fc.assert(
+      fc.property(
+        anyStart,
+        fc.array(fc.tuple(anyEvent, anyWait), { maxLength: 40 }),
+        (start, schedule) => {
+          let call: Call | null = start;
+          let nowMs = NOW;
+          let outcome: Call['outcome'] = null;
+          if (start) reached.add(start.state);
+          for (const [event, laterMs] of schedule) {
+            nowMs += laterMs;
+            const decision: Decision = step(call, event, nowMs);
+            expect(decision.call !== call).toBe(decision.entry !== null);
+            if (decision.call !== call) {
+              expect(decision.call?.version).toBe((call?.version ?? 0) + 1);
+            }
+            call = decision.call;
+            if (!call) continue;
+            reached.add(call.state);
+            // Written once, never changed.
+            if (outcome) expect(call.outcome).toEqual(outcome);
+            outcome = call.outcome;
+            expect(call.outcome === null).toBe(!['ending', 'ended'].includes(call.state));
+            const running = call.pending.filter(({ leaseUntilMs }) => leaseUntilMs !== null);
+            expect(running.filter(({ job }) => job.lane === 'graph').length).toBeLessThanOrEqual(1);
+            // Whatever is not settled wakes up by itself.
+            const waits = call.state === 'active' && call.pending.length === 0;
+            if (!isSettled(call) && !waits) expect(dueAtMs(call)).not.toBe(Infinity);
+            if (hasMedia(call)) expect(call.placement).not.toBeNull();
+          }
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+    // The property means little if the schedules do not get anywhere.
+    expect([...reached].toSorted()).toEqual([...CALL_STATES].toSorted());
+  });
+
+  it('that only time passes, every call that is not answered ends', () => {
+    fc.assert(
+      fc.property(anyStart, fc.array(anyEvent, { maxLength: 20 }), (start, events) => {
+        let call: Call | null = start;
+        for (const event of events) call = step(call, event, NOW).call;
+        for (let turns = 0; call && !isSettled(call) && call.state !== 'active'; turns++) {
+          expect(turns).toBeLessThan(200);
+          call = step(call, { type: 'tick' }, dueAtMs(call)).call;
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
