@@ -39,10 +39,10 @@ export class Scene {
     return new Scene(stack, ana, ben, await stack.admin.events());
   }
 
-  /** Opens the event stream again, after the worker was away. */
+  /** Opens the event stream again, after the worker was away; it goes on behind the last event that was seen. */
   async reopen(): Promise<void> {
     this.events.close();
-    this.events = await this.stack.admin.events();
+    this.events = await this.stack.admin.events(this.events.seen.at(-1)?.id);
   }
 
   /** Lets everybody who is still in a room leave. */
