@@ -221,7 +221,7 @@ export class Stitcher {
   #passLate(packet: SourcePacket, age: number): void {
     const isHole = age > 0 && age < 31 && ((this.#holes >>> age) & 1) === 1;
     const ticks = opusTicks(packet.bytes, packet.start, packet.end);
-    if (!isHole || this.#filledSinceLast > 0 || ticks !== this.#lastTicks) {
+    if (!isHole || ticks !== this.#lastTicks) {
       this.dropped += 1;
       return;
     }
@@ -242,6 +242,7 @@ export class Stitcher {
   /** Fills every slot that was due before `timeMs`. */
   #fillUntil(timeMs: number): void {
     while (this.#dueMs < timeMs) {
+      this.#holes = 0;
       this.filled += 1;
       this.#filledSinceLast += 1;
       this.#send(SILENCE_FRAME, 0, SILENCE_FRAME.length, FRAME_TICKS);

@@ -1,0 +1,82 @@
+import { afterEach, expect, it } from 'vitest';
+import { Rig } from './support/rig.ts';
+import { until } from './support/until.ts';
+
+let rig: Rig | undefined;
+afterEach(async () => {
+  await rig?.stop();
+  rig = undefined;
+});
+
+it('keeps calls running while the worker is away, and tells everything afterwards, once and in order', async () => {
+  rig = await Rig.start();
+  const { worker } = rig;
+  const call = await rig.ringingCall();
+  const agent = await rig.agent(call, 'anna');
+  await agent.speak(1_000);
+  await worker.event(call.id, 'ready');
+  rig.open(call);
+  call.phone.startTalking();
+  await until('media flows', () => call.phone.heard().packets > 50);
+
+  worker.refuseWith = 503;
+  worker.cut();
+  const before = call.phone.heard().packets;
+  await agent.leave();
+  await until(
+    'a second of audio without the worker',
+    () => call.phone.heard().packets > before + 50,
+  );
+  const seen = worker.events(call.id).length;
+  worker.refuseWith = undefined;
+  await until('the relay is back', () => worker.hellos().length === 2, 15_000);
+  await worker.event(call.id, 'participant-left');
+
+  const [first, second] = worker.hellos();
+  expect(second?.instance).toBe(first?.instance);
+  expect(second?.calls).toEqual([call.id]);
+  const seqs = worker.events().map(({ seq }) => seq);
+  expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
+  expect(new Set(seqs).size).toBe(seqs.length);
+  expect(worker.events(call.id).length).toBe(seen + 1);
+  expect(call.phone.heard()).toMatchObject({ lost: 0, outOfOrder: 0, timestampJumps: [] });
+  worker.want(call.id, {});
+  worker.send({ type: 'call.close', call_id: call.id });
+  expect((await worker.event(call.id, 'ended')).stats?.from_caller.lost).toBe(0);
+});
+
+it('sends again what was not acknowledged, on every connection until it is', async () => {
+  rig = await Rig.start();
+  const { worker } = rig;
+  worker.acknowledges = false;
+  const call = await rig.answeredCall();
+  for (const connection of [2, 3]) {
+    worker.cut();
+    await until('the relay is back', () => worker.hellos().length === connection);
+    await until('the answer again', () => worker.events(call.id).length === connection);
+  }
+  const events = worker.events(call.id);
+  expect(new Set(events.map(({ seq }) => seq)).size).toBe(1);
+  worker.acknowledges = true;
+  worker.send({ type: 'ack', seq: events[0]?.seq ?? 0 });
+  worker.cut();
+  await until('the relay is back', () => worker.hellos().length === 4);
+  worker.want(call.id, { connect: true });
+  await worker.event(call.id, 'media-up');
+  expect(worker.events(call.id).filter(({ type }) => type === 'answered')).toHaveLength(3);
+});
+
+it('ignores frames that it does not know or that are broken', async () => {
+  rig = await Rig.start();
+  const { worker } = rig;
+  worker.sendText('{"type":"call.teleport","call_id":"x"}');
+  worker.sendText('{"type":"call.want"}');
+  worker.sendText('not JSON');
+  worker.sendText('pong');
+  const call = await rig.answeredCall();
+  worker.sendText(
+    JSON.stringify({ type: 'call.close', call_id: call.id, of_a_newer_version: true }),
+  );
+  expect(await worker.event(call.id, 'ended')).toMatchObject({ reason: 'closed' });
+  expect(worker.hellos()).toHaveLength(1);
+});

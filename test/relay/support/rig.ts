@@ -1,0 +1,109 @@
+// A relay in this process between a fake worker and a real livekit-server, with a phone per call.
+import { pino } from 'pino';
+import { parseConfig } from '../../../relay/config.ts';
+import { startRelay, type Relay } from '../../../relay/relay.ts';
+import type { Audience } from '../../../relay/protocol.ts';
+import { LitePhone, type LitePhoneOptions } from '../../local/simulator/phone.ts';
+import { startLiveKit, type LiveKit } from '../../support/livekit-server.ts';
+import { FakeWorker } from './fake-worker.ts';
+import { Participant } from './participant.ts';
+import { agentToken, callerToken, roomService } from './rooms.ts';
+import { until } from './until.ts';
+
+export const RELAY_SECRET = 'test-relay-secret';
+
+export type Call = { id: string; phone: LitePhone };
+
+let calls = 0;
+
+/** A call id of its own. */
+export const newCallId = (): string => `call-${process.pid}-${(calls += 1)}`;
+
+export class Rig {
+  readonly livekit: LiveKit;
+  readonly worker: FakeWorker;
+  readonly relay: Relay;
+  readonly #phones: LitePhone[] = [];
+  readonly #participants: Participant[] = [];
+
+  private constructor(livekit: LiveKit, worker: FakeWorker, relay: Relay) {
+    this.livekit = livekit;
+    this.worker = worker;
+    this.relay = relay;
+  }
+
+  /** @param env relay settings that differ */
+  static async start(env: Record<string, string> = {}): Promise<Rig> {
+    const livekit = await startLiveKit();
+    const worker = await FakeWorker.start(RELAY_SECRET);
+    const parsed = parseConfig(relayEnv(worker.url, env));
+    if (!parsed.ok) throw new Error(parsed.problems.join('; '));
+    const relay = await startRelay(
+      parsed.config,
+      pino({ level: process.env['RELAY_TEST_LOG'] ?? 'silent' }),
+    );
+    await until('the relay says hello', () => worker.hellos()[0]);
+    return new Rig(livekit, worker, relay);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#participants.map((participant) => participant.leave()));
+    this.relay.endCalls();
+    await this.relay.drain();
+    for (const phone of this.#phones) phone.close();
+    await this.worker.stop();
+    await this.livekit.stop();
+  }
+
+  /** A phone whose offer the relay has answered; nothing is connected yet. */
+  async answeredCall(options: LitePhoneOptions = {}): Promise<Call> {
+    const id = newCallId();
+    const phone = await LitePhone.create(options);
+    this.#phones.push(phone);
+    this.worker.send({ type: 'call.answer', call_id: id, sdp: phone.offer });
+    const { sdp } = await this.worker.event(id, 'answered');
+    await phone.applyAnswer(sdp);
+    return { id, phone };
+  }
+
+  /** A call whose media is up and whose caller is in its room; the path is still closed. */
+  async ringingCall(options: LitePhoneOptions & { audience?: Audience } = {}): Promise<Call> {
+    const call = await this.answeredCall(options);
+    await roomService(this.livekit).createRoom({ name: call.id, emptyTimeout: 60 });
+    const room = { url: this.livekit.url, token: await callerToken(this.livekit, call.id) };
+    const audience = options.audience ?? { named: [], excluded: [] };
+    this.worker.want(call.id, { connect: true, room, audience });
+    await this.worker.event(call.id, 'media-up');
+    await this.worker.event(call.id, 'room-joined');
+    return call;
+  }
+
+  /** Opens the path and marks the call as accepted at the phone. */
+  open({ id, phone }: Call): void {
+    phone.markAccepted();
+    this.worker.want(id, { open: true });
+  }
+
+  async join(token: string, tones: readonly number[] = []): Promise<Participant> {
+    const participant = await Participant.join(this.livekit.url, token, tones);
+    this.#participants.push(participant);
+    return participant;
+  }
+
+  async agent(call: Call, identity: string, tones: readonly number[] = []): Promise<Participant> {
+    return await this.join(await agentToken(this.livekit, call.id, identity), tones);
+  }
+}
+
+/** Settings of a relay on loopback. */
+export const relayEnv = (
+  workerUrl: string,
+  env: Record<string, string> = {},
+): Record<string, string> => ({
+  ROOMLINE_URL: workerUrl,
+  RELAY_ID: 'relay-1',
+  RELAY_SECRET,
+  RELAY_BIND_ADDRESS: '127.0.0.1',
+  RELAY_UDP_PORTS: '42000-42499',
+  ...env,
+});

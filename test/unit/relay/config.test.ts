@@ -1,0 +1,68 @@
+import { expect, it } from 'vitest';
+import { describeConfig, parseConfig } from '../../../relay/config.ts';
+
+const env = (change: Record<string, string | undefined> = {}) => ({
+  ROOMLINE_URL: 'https://calls.example',
+  RELAY_ID: 'relay-1',
+  RELAY_SECRET: 'a-very-secret-secret',
+  ...change,
+});
+
+it('needs three variables and has a default for everything else', () => {
+  const result = parseConfig(env());
+  expect(result).toMatchObject({
+    ok: true,
+    config: {
+      RELAY_UDP_PORTS: { first: 40_000, last: 40_999 },
+      RELAY_CAPACITY: 50,
+      LOG_LEVEL: 'info',
+    },
+  });
+});
+
+it('names every problem at once and never a value', () => {
+  const result = parseConfig({
+    ROOMLINE_URL: 'ftp://secret-value',
+    RELAY_UDP_PORTS: '9-secret-value',
+    RELAY_BIND_ADDRESS: 'secret-value',
+    RELAY_CAPACITY: '-5',
+    LOG_LEVEL: 'secret-value',
+  });
+  if (result.ok) throw new Error('accepted');
+  expect(result.problems.map((problem) => problem.split(':')[0])).toEqual([
+    'ROOMLINE_URL',
+    'RELAY_ID',
+    'RELAY_SECRET',
+    'RELAY_UDP_PORTS',
+    'RELAY_BIND_ADDRESS',
+    'RELAY_CAPACITY',
+    'LOG_LEVEL',
+  ]);
+  expect(result.problems.join('\n')).not.toContain('secret-value');
+  expect(result.problems[1]).toBe('RELAY_ID: is required');
+});
+
+it('takes an empty variable for an absent one', () => {
+  expect(parseConfig(env({ RELAY_LIVEKIT_URL: '', RELAY_SECRET: '' }))).toMatchObject({
+    ok: false,
+    problems: ['RELAY_SECRET: is required'],
+  });
+});
+
+it('wants a port for every call', () => {
+  expect(parseConfig(env({ RELAY_UDP_PORTS: '40000-40009', RELAY_CAPACITY: '11' }))).toMatchObject({
+    ok: false,
+  });
+  expect(parseConfig(env({ RELAY_UDP_PORTS: '40000-40010', RELAY_CAPACITY: '11' }))).toMatchObject({
+    ok: true,
+  });
+});
+
+it('shows what is in force with secrets masked', () => {
+  const result = parseConfig(env());
+  if (!result.ok) throw new Error('refused');
+  const lines = describeConfig(result.config);
+  expect(lines).toContain('RELAY_UDP_PORTS=40000-40999');
+  expect(lines).toContain('RELAY_SECRET=********');
+  expect(lines.join('\n')).not.toContain('a-very-secret-secret');
+});

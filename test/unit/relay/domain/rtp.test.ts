@@ -1,0 +1,141 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { writeSenderReport } from '../../../../relay/domain/rtcp.ts';
+import { emptyRtpView, isRtcp, readRtp, writeRtpHeader } from '../../../../relay/domain/rtp.ts';
+
+const packetOf = (hex: string) => Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ''), 'hex'));
+
+describe('reading RTP', () => {
+  it('reads a plain packet', () => {
+    const view = emptyRtpView();
+    expect(readRtp(packetOf('80 ef 1234 89abcdef fedcba98 f8fffe'), 1, view)).toBe(true);
+    expect(view).toEqual({
+      payloadType: 111,
+      marker: true,
+      sequence: 0x1234,
+      timestamp: 0x89abcdef,
+      ssrc: 0xfedcba98,
+      payloadStart: 12,
+      payloadEnd: 15,
+      audioLevel: -1,
+    });
+  });
+
+  it('steps over contributing sources and padding', () => {
+    const view = emptyRtpView();
+    const bytes = packetOf('a1 6f 0001 00000002 00000003 00000004 f8fffe 000003');
+    expect(readRtp(bytes, 0, view)).toBe(true);
+    expect([view.payloadStart, view.payloadEnd]).toEqual([16, 19]);
+  });
+
+  it('finds the audio level between other extensions, and not under another id', () => {
+    const bytes = packetOf('90 6f 0001 00000002 00000003 bede0002 22aabbcc 10 95 0000 f8');
+    const view = emptyRtpView();
+    expect(readRtp(bytes, 1, view)).toBe(true);
+    expect(view.audioLevel).toBe(0x15);
+    expect(view.payloadStart).toBe(24);
+    readRtp(bytes, 3, view);
+    expect(view.audioLevel).toBe(-1);
+  });
+
+  it('refuses what is no packet', () => {
+    const view = emptyRtpView();
+    for (const hex of [
+      '',
+      '80',
+      '00ef12340000000000000000f8',
+      '90ef12340000000000000000bede0009',
+    ]) {
+      expect(readRtp(packetOf(hex), 1, view)).toBe(false);
+    }
+    expect(readRtp(packetOf('a0ef12340000000000000000 ff'), 1, view)).toBe(false);
+  });
+
+  it('never throws nor points outside the packet, whatever arrives', () => {
+    const view = emptyRtpView();
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(14), (bytes, id) => {
+        if (!readRtp(bytes, id, view)) return;
+        expect(view.payloadStart).toBeGreaterThanOrEqual(12);
+        expect(view.payloadEnd).toBeLessThanOrEqual(bytes.length);
+        expect(view.payloadEnd).toBeGreaterThanOrEqual(view.payloadStart);
+      }),
+    );
+  });
+
+  it('reads back every header it writes', () => {
+    const view = emptyRtpView();
+    fc.assert(
+      fc.property(
+        fc.record({
+          payloadType: fc.nat(63),
+          marker: fc.boolean(),
+          sequence: fc.nat(0xffff),
+          timestamp: fc.nat(0xffff_ffff),
+          ssrc: fc.nat(0xffff_ffff),
+          id: fc.nat(14),
+          level: fc.nat(127),
+        }),
+        ({ payloadType, marker, sequence, timestamp, ssrc, id, level }) => {
+          const bytes = new Uint8Array(40);
+          const length = writeRtpHeader(
+            bytes,
+            payloadType,
+            marker,
+            sequence,
+            timestamp,
+            ssrc,
+            id,
+            level,
+          );
+          expect(readRtp(bytes, id, view)).toBe(true);
+          expect(view).toEqual({
+            payloadType,
+            marker,
+            sequence,
+            timestamp,
+            ssrc,
+            payloadStart: length,
+            payloadEnd: 40,
+            audioLevel: id === 0 ? -1 : level,
+          });
+        },
+      ),
+    );
+  });
+});
+
+describe('RTCP', () => {
+  it('is told from RTP by its packet type', () => {
+    expect(isRtcp(packetOf('80c80001'))).toBe(true);
+    expect(isRtcp(packetOf('80ef0001'))).toBe(false);
+    expect(isRtcp(packetOf('807e0001'))).toBe(false);
+  });
+
+  it('writes a compound of sender report and name, each a whole number of words', () => {
+    const bytes = writeSenderReport({
+      ssrc: 0x11223344,
+      cname: 'abc',
+      nowMs: 1_500,
+      timestamp: 0xdeadbeef,
+      packets: 7,
+      octets: 700,
+      reception: {
+        ssrc: 0x55667788,
+        fractionLost: 64,
+        cumulativeLost: 3,
+        highestSequence: 0x1_0002,
+        jitterTicks: 48,
+      },
+    });
+    expect(Buffer.from(bytes).toString('hex')).toBe(
+      [
+        '81c8000c 11223344 83aa7e81 80000000 deadbeef 00000007 000002bc',
+        '55667788 40000003 00010002 00000030 00000000 00000000',
+        '81ca0003 11223344 0103616263000000',
+      ]
+        .join('')
+        .replaceAll(' ', ''),
+    );
+  });
+});

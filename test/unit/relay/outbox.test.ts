@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest';
+import { Outbox } from '../../../relay/outbox.ts';
+
+const mediaUp = (callId: string) => ({ type: 'media-up' as const, call_id: callId });
+const ended = (callId: string) => ({
+  type: 'ended' as const,
+  call_id: callId,
+  reason: 'closed' as const,
+});
+
+it('numbers events from 1 and keeps them in order until acknowledged', () => {
+  const outbox = new Outbox();
+  expect([mediaUp('a'), mediaUp('b'), ended('a')].map((event) => outbox.add(event, 5).seq)).toEqual(
+    [1, 2, 3],
+  );
+  outbox.acknowledge(2);
+  outbox.acknowledge(1);
+  expect(outbox.pending()).toMatchObject([{ seq: 3, type: 'ended', at_ms: 5 }]);
+  outbox.acknowledge(3);
+  expect(outbox.size).toBe(0);
+});
+
+it('gives up what an end makes outdated before it gives up an end', () => {
+  const outbox = new Outbox(3);
+  for (const event of [ended('a'), mediaUp('b'), mediaUp('c'), ended('b')]) outbox.add(event, 0);
+  expect(outbox.pending().map(({ seq }) => seq)).toEqual([1, 3, 4]);
+  outbox.add(ended('c'), 0);
+  outbox.add(ended('d'), 0);
+  expect(outbox.pending().map(({ seq }) => seq)).toEqual([4, 5, 6]);
+  expect(outbox.dropped).toBe(3);
+});
