@@ -68,7 +68,7 @@ export type PlayRequest = z.input<typeof playRequest>;
 /** `POST /control/webhooks`: any body, signed. */
 export const rawWebhook = z.strictObject({
   /** Sent as Meta would encode it. */
-  body: z.unknown(),
+  body: z.unknown().optional(),
   /** Sent byte for byte instead of `body`. */
   text: z.string().optional(),
   /** Wrong on purpose, to see the receiver refuse it. */

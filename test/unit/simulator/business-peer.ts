@@ -23,6 +23,8 @@ export class BusinessPeer {
       iceUseIpv6: false,
       iceInterfaceAddresses: { udp4: '127.0.0.1' },
       iceAdditionalHostAddresses: ['127.0.0.1'],
+      // One pair only: the library nominates every pair that works, and Meta wants one.
+      iceFilterCandidatePair: ({ localCandidate }) => localCandidate.host === '127.0.0.1',
       codecs: {
         audio: [
           new RTCRtpCodecParameters({
@@ -31,12 +33,22 @@ export class BusinessPeer {
             channels: 2,
             payloadType: 111,
           }),
+          new RTCRtpCodecParameters({
+            mimeType: 'audio/telephone-event',
+            clockRate: 8000,
+            channels: 1,
+            payloadType: 126,
+          }),
         ],
       },
     });
   }
 
-  static async answering(offer: string): Promise<BusinessPeer> {
+  /** @param role `active` sends the ClientHello, as recommended; `passive` waits for the phone's */
+  static async answering(
+    offer: string,
+    role: 'active' | 'passive' = 'active',
+  ): Promise<BusinessPeer> {
     const peer = new BusinessPeer();
     const connection = peer.#connection;
     connection.onTrack.subscribe((track) => {
@@ -47,6 +59,7 @@ export class BusinessPeer {
       });
     });
     await connection.setRemoteDescription({ type: 'offer', sdp: offer });
+    if (role === 'passive') for (const dtls of connection.dtlsTransports) dtls.role = 'server';
     connection.addTrack(peer.#track);
     await connection.setLocalDescription(await connection.createAnswer());
     peer.answer = asMetaWantsIt(connection.localDescription?.sdp ?? '');
@@ -87,12 +100,11 @@ export class BusinessPeer {
   }
 }
 
-/** What a business must change in a library's text: the role, one line of ssrc, the packet time. */
+/** What a business changes in a library's text: no extensions, no trickling, the packet time. */
 function asMetaWantsIt(sdp: string): string {
   return sdp
     .split('\r\n')
     .filter((line) => !line.startsWith('a=extmap') && !line.startsWith('a=ice-options'))
-    .map((line) => (line.startsWith('a=setup:') ? 'a=setup:active' : line))
     .join('\r\n')
     .replace(/(?:\r\n)*$/, '\r\na=ptime:20\r\n');
 }
