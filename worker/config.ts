@@ -28,7 +28,8 @@ const relaySecrets = z
     return new Map(pairs as [string, string][]);
   });
 
-const schema = z.object({
+/** Every variable that the worker reads. */
+export const settings = z.object({
   /** App secrets that sign the provider's webhooks; all are accepted, for rotation. */
   META_APP_SECRET: z
     .string()
@@ -56,7 +57,7 @@ const schema = z.object({
     .enum(['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'])
     .optional(),
 });
-export type Config = z.infer<typeof schema>;
+export type Config = z.infer<typeof settings>;
 
 /** Thrown when the worker cannot run as configured; the message names every problem and holds no value. */
 export class ConfigError extends Error {
@@ -65,7 +66,7 @@ export class ConfigError extends Error {
 
 /** @throws ConfigError naming every variable that is missing or malformed */
 export function parseConfig(env: Record<string, unknown>): Config {
-  const result = schema.safeParse(env);
+  const result = settings.safeParse(env);
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => {
     const name = String(issue.path[0]);
