@@ -74,6 +74,8 @@ async function answer(
     return;
   }
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+  // A stream may have nothing to say for long; its reader must know at once that it is open.
+  outgoing.flushHeaders();
   if (!response.body) outgoing.end();
   else {
     // A reader that leaves in the middle of a stream is no error of ours.
