@@ -67,15 +67,14 @@ function stopWhenPartsDie(stack: Stack, supervisor: Supervisor): void {
 
 function printAddresses(settings: Settings, stack: Stack, agentUrl: string): void {
   const api = stack.admin.baseUrl;
-  const simulator = `http://127.0.0.1:${settings.ports.simulator}`;
   console.log(`
 Call it yourself: open both pages, press Call on the phone and Answer on the agent's.
-  phone      ${simulator}/phone
+  phone      ${stack.simulatorUrl}/phone
   agent      ${agentUrl}#key=${stack.credentials.agent.key}
 
   API        ${api}/v1   (reference: ${api}/docs)
   admin key  ${stack.secrets.ADMIN_API_KEY}
-  simulator  ${simulator}   (calls ${NUMBER.displayPhoneNumber})
+  simulator  ${stack.simulatorUrl}   (calls ${NUMBER.displayPhoneNumber})
   LiveKit    ${stack.livekit.url}
   logs       ${stack.supervisor.logFolder}
 

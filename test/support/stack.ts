@@ -41,6 +41,8 @@ export type StackOptions = {
 /** The number that is registered, as the provider names it. */
 export const NUMBER = { phoneNumberId: '106540352242922', displayPhoneNumber: '15550783881' };
 
+const simulatorUrlOf = ({ ports }: StackOptions): string => `http://127.0.0.1:${ports.simulator}`;
+
 const UDP_PORTS_OF_TESTS = 64;
 const READY_MS_MAX = 60_000;
 
@@ -67,6 +69,7 @@ export class Stack {
   /** The API with the administrator's key. */
   readonly admin: RoomlineClient;
   readonly simulator: SimulatorClient;
+  readonly simulatorUrl: string;
   worker: Child;
   relay: Child;
 
@@ -79,6 +82,7 @@ export class Stack {
     this.credentials = parts.credentials;
     this.admin = parts.admin;
     this.simulator = parts.simulator;
+    this.simulatorUrl = simulatorUrlOf(parts.options);
     this.worker = worker;
     this.relay = relay;
   }
@@ -159,7 +163,7 @@ async function startParts(options: StackOptions, supervisor: Supervisor): Promis
     startSimulator(supervisor, options, secrets),
   ]);
   const admin = new RoomlineClient(`http://127.0.0.1:${ports.worker}`, secrets.ADMIN_API_KEY);
-  const simulatorUrl = `http://127.0.0.1:${ports.simulator}`;
+  const simulatorUrl = simulatorUrlOf(options);
 
   onStep('relay');
   const credentials = await register(admin, stateFolder, simulatorUrl, META_ACCESS_TOKEN);

@@ -12,6 +12,8 @@ let key = '';
 let cursor;
 /** The call that this agent is in: `{ id, room, timer }`. */
 let current;
+/** The last call that this agent answered. Its end is told here and in the room, in any order. */
+let answeredId;
 
 async function request(method, path) {
   const response = await fetch(api + path, { method, headers: { authorization: `Bearer ${key}` } });
@@ -49,7 +51,10 @@ function listen() {
 function update(call) {
   if (call.state === 'ringing') ringing.set(call.id, call);
   else ringing.delete(call.id);
-  if (call.state === 'ended' && call.id === current?.id) void leave(call.outcome);
+  if (call.state === 'ended' && call.id === answeredId) {
+    note(`Call ended: ${call.outcome.reason.replaceAll('-', ' ')}.`);
+    void leave();
+  }
   showRings();
 }
 
@@ -64,6 +69,7 @@ async function answer(call) {
   }
   const room = new Room();
   current = { id: call.id, room };
+  answeredId = call.id;
   room.on(RoomEvent.TrackSubscribed, (track) => {
     if (track.kind === Track.Kind.Audio) element('audio').append(track.attach());
   });
@@ -88,8 +94,7 @@ async function hangUp() {
   await leave();
 }
 
-async function leave(outcome) {
-  if (outcome) note(`Call ended: ${outcome.reason.replaceAll('-', ' ')}.`);
+async function leave() {
   if (!current) return;
   const { room, timer } = current;
   current = undefined;
