@@ -8,6 +8,8 @@ import { OutdatedError, type CallStore, type Contact, type StoredEntry } from '.
 
 /** Two writers of one call collide once when one of them is outdated; more means that something is looping. */
 const DECIDE_ATTEMPTS_MAX = 4;
+/** Waits before an event that nobody will deliver again is offered to the record again, in ms; about 45 s in all. */
+const PATIENCE_MS = [200, 1_000, 3_000, 10_000, 30_000];
 
 export interface CallBookDeps {
   readonly store: CallStore;
@@ -84,6 +86,28 @@ export class CallBook {
   ): Promise<Call | null> {
     await this.load();
     return this.#mailboxes.post(id, () => this.#decide(id, event, contact));
+  }
+
+  /**
+   * Applies an event that nobody will deliver again: waits for the record to come back. Later events of the call wait with it, so
+   * that their order stays.
+   *
+   * @returns false when the record stayed out of reach; then nothing was done about the event
+   */
+  applyPatiently(id: CallId, event: CallEvent): Promise<boolean> {
+    return this.#mailboxes.post(id, async () => {
+      for (const waitMs of [...PATIENCE_MS, null]) {
+        try {
+          await this.load();
+          await this.#decide(id, event, null);
+          return true;
+        } catch (error) {
+          console.error('call.not-stored', { callId: id, event: event.type, error: String(error) });
+          if (waitMs !== null) await new Promise((resolve) => setTimeout(resolve, waitMs));
+        }
+      }
+      return false;
+    });
   }
 
   async #decide(id: CallId, source: EventSource, contact: Contact | null): Promise<Call | null> {

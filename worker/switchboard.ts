@@ -42,8 +42,6 @@ import type { CallStore, Contact, StoredEntry } from './ports.ts';
 const TOMBSTONE_MS = 600_000;
 /** Wait before the alarm tries again after the record could not be reached, in ms. */
 const ALARM_RETRY_MS = 1_000;
-/** Waits before a reply or a relay's event is offered to the record again, in ms. */
-const COMMIT_RETRY_MS = [200, 1_000, 3_000, 10_000, 30_000];
 /** Most events replayed to a subscriber; whoever was away longer reads `GET /v1/calls`. */
 const REPLAY_MAX = 500;
 
@@ -229,7 +227,7 @@ export class Switchboard extends DurableObject<Env> {
     const mine = [...this.#book.calls()].filter((call) => call.placement?.relayId === relayId);
     for (const call of mine) {
       if (call.placement?.instance === hello.instance) this.#resume(call);
-      else if (hasMedia(call)) this.#applyLater(call.id, { type: 'relay.lost' });
+      else if (hasMedia(call)) void this.#book.applyPatiently(call.id, { type: 'relay.lost' });
     }
     for (const id of hello.calls) {
       const call = this.#book.get(id as CallId);
@@ -247,7 +245,7 @@ export class Switchboard extends DurableObject<Env> {
     const placement = this.#book.get(event.call_id as CallId)?.placement;
     // A relay can speak only of calls that were placed on it.
     const isTheirs = placement?.relayId === relay.relayId && placement.instance === relay.instance;
-    if (!isTheirs || (await this.#applyWithRetry(event.call_id as CallId, callEvent(event)))) {
+    if (!isTheirs || (await this.#book.applyPatiently(event.call_id as CallId, callEvent(event)))) {
       committed();
     }
   }
@@ -330,31 +328,13 @@ export class Switchboard extends DurableObject<Env> {
       timeout,
     ]);
     clearTimeout(timer);
-    await this.#applyWithRetry(call.id, { type: 'job', jobId: job.id, result });
+    await this.#book.applyPatiently(call.id, { type: 'job', jobId: job.id, result });
   }
 
   /** The stateless half of this worker. */
   #outgoing(): Pick<Outgoing, 'run'> {
     const exports = this.ctx.exports as unknown as { Outgoing: Pick<Outgoing, 'run'> };
     return exports.Outgoing;
-  }
-
-  #applyLater(id: CallId, event: CallEvent): void {
-    void this.#applyWithRetry(id, event);
-  }
-
-  /** Applies an event that nobody will deliver again. @returns false when the record stayed unreachable */
-  async #applyWithRetry(id: CallId, event: CallEvent): Promise<boolean> {
-    for (const waitMs of [...COMMIT_RETRY_MS, null]) {
-      try {
-        await this.#book.apply(id, event);
-        return true;
-      } catch (error) {
-        console.error('call.not-stored', { callId: id, event: event.type, error: String(error) });
-        if (waitMs !== null) await new Promise((resolve) => setTimeout(resolve, waitMs));
-      }
-    }
-    return false;
   }
 
   // ---- time ------------------------------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ describe('numbers', () => {
   it('names every wrong field and what was expected', async () => {
     const { status, body } = await api<ProblemBody>('POST', '/v1/numbers', {
       provider: 'other',
-      phone_number_id: 'abc',
+      phone_number_id: 'a b',
       display_phone_number: 'call me',
       access_token: ' ',
       api_base_url: 'ftp://x',

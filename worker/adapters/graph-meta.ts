@@ -35,7 +35,7 @@ const okBody = z.looseObject({ success: z.boolean().optional() });
 
 /** Performs one action on a call. Never throws: whatever happens is a result. */
 export async function actOnCall(request: GraphRequest): Promise<JobResult> {
-  const url = `${request.baseUrl ?? META_BASE_URL}/${request.version}/${request.phoneNumberId}/calls`;
+  const url = `${versioned(request)}/${request.phoneNumberId}/calls`;
   const session =
     request.answerSdp === null ? {} : { session: { sdp_type: 'answer', sdp: request.answerSdp } };
   let response: Response;
@@ -63,6 +63,12 @@ export async function actOnCall(request: GraphRequest): Promise<JobResult> {
     return { ok: false, kind: 'unsure', message: `no reply from the provider (${why})` };
   }
   return readReply(request.action, response.status, text);
+}
+
+/** A base address may name a version of its own, such as that of a proxy. */
+function versioned({ baseUrl, version }: GraphRequest): string {
+  const base = baseUrl ?? META_BASE_URL;
+  return /\/v\d+\.\d+$/.test(base) ? base : `${base}/${version}`;
 }
 
 /** What a reply means. Pure; exported for tests. */

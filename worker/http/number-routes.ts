@@ -25,7 +25,7 @@ const newNumber = z
     provider: z.enum(['meta']),
     phone_number_id: z
       .string()
-      .regex(/^\d{1,32}$/, 'the phone number id of the provider, 1 to 32 digits')
+      .regex(/^[\w-]{1,64}$/, 'the phone number id of the provider, 1 to 64 letters and digits')
       .openapi({ example: '106540352242922' }),
     display_phone_number: z
       .string()
