@@ -38,6 +38,9 @@ const JOIN_RETRY_PAUSE_MS = 400;
 /** From the first offer to a working connection; livekit-server's own limit for negotiating is 15 s. */
 const CONNECT_MS_MAX = 10_000;
 
+/** How long the server may take to say why it ended the media connection. */
+const FAREWELL_MS_MAX = 1_000;
+
 /** How long `leave` waits for the last messages to go out. */
 const LEAVE_LINGER_MS = 100;
 
@@ -77,7 +80,7 @@ class LiveKitRoom implements RoomLink {
   #ownSid = '';
   #signal: LiveKitSignal | undefined;
   #peer: LiveKitPeer | undefined;
-  #connectTimer: NodeJS.Timeout | undefined;
+  #deadline: NodeJS.Timeout | undefined;
   #isJoined = false;
   #isOver = false;
 
@@ -185,14 +188,14 @@ class LiveKitRoom implements RoomLink {
         onCandidate: (candidate, mid) =>
           signal.send({ case: 'trickle', value: trickle(candidate, mid) }),
         onConnected: () => this.#connected(),
-        onFailed: (detail) => this.#end(this.#isJoined ? 'room-lost' : 'room-failed', detail),
+        onFailed: (detail) => this.#mediaFailed(detail),
         onAssigned: (mid, trackId) => this.#hearing.assign(mid, trackId, this.#people.all()),
         onPacket: (mid, bytes) => this.#hearing.packet(mid, bytes),
       },
       this.#log,
     );
     this.#peer = peer;
-    this.#connectTimer = setTimeout(
+    this.#deadline = setTimeout(
       () => this.#end('room-failed', 'not connected in time'),
       CONNECT_MS_MAX,
     );
@@ -214,9 +217,19 @@ class LiveKitRoom implements RoomLink {
   }
 
   #connected(): void {
-    clearTimeout(this.#connectTimer);
+    clearTimeout(this.#deadline);
     this.#isJoined = true;
     this.#handlers.onJoined();
+  }
+
+  /** Observed: a server that dismisses us ends the media first and says why a few ms later. */
+  #mediaFailed(detail: string): void {
+    if (this.#isOver) return;
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(
+      () => this.#end(this.#isJoined ? 'room-lost' : 'room-failed', detail),
+      FAREWELL_MS_MAX,
+    );
   }
 
   #receive(message: SignalMessage): void {
@@ -293,7 +306,7 @@ class LiveKitRoom implements RoomLink {
   }
 
   #disconnect(): void {
-    clearTimeout(this.#connectTimer);
+    clearTimeout(this.#deadline);
     this.#peer?.close();
     this.#signal?.close();
   }

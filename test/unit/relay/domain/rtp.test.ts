@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { writeSenderReport } from '../../../../relay/domain/rtcp.ts';
 import { emptyRtpView, isRtcp, readRtp, writeRtpHeader } from '../../../../relay/domain/rtp.ts';

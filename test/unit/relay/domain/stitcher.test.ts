@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SILENCE_FRAME } from '../../../../relay/domain/opus.ts';
 import { KEPT_PACKETS_MAX, LATE_MS, LEAD_MS, Stitcher } from '../../../../relay/domain/stitcher.ts';
