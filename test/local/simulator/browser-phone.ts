@@ -18,6 +18,7 @@ type Section = { readonly mid: string; readonly opus: string; readonly events: s
 export class BrowserPhone implements MediaEndpoint {
   readonly offer: string;
   connectedAtMs: number | null = null;
+  answerWarnings: readonly string[] = [];
   readonly #now: () => number;
   readonly #section: Section;
   readonly #heard: HeardReport = emptyReport();
@@ -63,7 +64,7 @@ export class BrowserPhone implements MediaEndpoint {
 
   applyAnswer(sdp: string): Promise<void> {
     const { mid, opus, events } = this.#section;
-    parseAnswer(sdp, { opus, events });
+    this.answerWarnings = parseAnswer(sdp, { opus, events }).warnings;
     const translated = sdp
       .replace('a=group:BUNDLE audio', `a=group:BUNDLE ${mid}`)
       .replace('a=mid:audio', `a=mid:${mid}`);

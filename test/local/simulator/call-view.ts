@@ -3,6 +3,7 @@ import type { Ending, GraphRecord, SimulatedCall, TimelineEntry } from './call.t
 import type { Phase } from './call-rules.ts';
 import type { WebhookRecord } from './delivery.ts';
 import type { HeardReport } from './hearing.ts';
+import type { IceCounts } from './ice-lite.ts';
 import type { Violation } from './media.ts';
 
 /** One line of the list of calls. Times in ms since the epoch. */
@@ -30,8 +31,14 @@ export type CallView = CallSummary & {
   webhooks: WebhookRecord[];
   graph: GraphRecord[];
   heard: HeardReport;
+  /** What the caller sent; null for a browser. */
+  said: { packets: number; firstPacketAtMs: number | null; ssrc: number } | null;
+  /** What the caller's ICE agent saw; null for a browser. */
+  ice: IceCounts | null;
   offer: string;
   answer: string | null;
+  /** What Meta tolerates in the answer but recommends against. */
+  answerWarnings: readonly string[];
   opaque: string | null;
 };
 
@@ -54,14 +61,18 @@ export function summaryOf(call: SimulatedCall): CallSummary {
 }
 
 export function viewOf(call: SimulatedCall): CallView {
+  const { media } = call.options;
   return {
     ...summaryOf(call),
     timeline: call.timeline,
     webhooks: call.webhooks,
     graph: call.graph,
     heard: call.heard(),
-    offer: call.options.media.offer,
+    said: media.said?.() ?? null,
+    ice: media.ice?.() ?? null,
+    offer: media.offer,
     answer: call.answer ?? null,
+    answerWarnings: media.answerWarnings,
     opaque: call.opaque ?? null,
   };
 }

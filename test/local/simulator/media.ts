@@ -1,5 +1,6 @@
 // What a simulated call needs of its media endpoint, and how what it heard is judged.
 import type { HeardReport } from './hearing.ts';
+import type { IceCounts } from './ice-lite.ts';
 import type { Signal } from './signals.ts';
 
 /** The caller's end of the media: a `LitePhone`, or a person's browser. */
@@ -15,6 +16,12 @@ export type MediaEndpoint = {
   stopSending(): void;
   press(digits: string, ms?: number): void;
   heard(): HeardReport;
+  /** What was sent; absent for a browser, whose packets the simulator does not see. */
+  said?(): { packets: number; firstPacketAtMs: number | null; ssrc: number };
+  /** What the ICE agent saw; absent for a browser. */
+  ice?(): IceCounts;
+  /** What Meta tolerates in the answer but recommends against. */
+  readonly answerWarnings: readonly string[];
   close(): void;
 };
 

@@ -73,6 +73,9 @@ describe('a call', () => {
       ),
     );
     expect(heard.violations).toEqual([]);
+    expect(heard.ice).toMatchObject({ requestsSent: 0 });
+    expect(heard.said?.packets).toBeGreaterThan(10);
+    expect(heard.answerWarnings).toEqual([]);
     await expect.poll(() => peer.heard().tones.map(({ hz }) => hz), POLL).toContain(600);
     await client.hangUp(id);
     await expect.poll(() => receiver.events(), POLL).toEqual(['connect', 'terminate']);
