@@ -29,7 +29,7 @@ const ownBin = join(root, 'node_modules', `node-${process.platform}-${process.ar
 
 if (isStale()) {
   console.error('Installing dependencies (first run, or the lock file changed) ...');
-  const npm = /npm-cli\.js$/.test(process.env.npm_execpath ?? '')
+  const npm = (process.env.npm_execpath ?? '').endsWith('npm-cli.js')
     ? [process.execPath, process.env.npm_execpath]
     : ['npm'];
   const [command, ...prefix] = npm;

@@ -25,7 +25,7 @@ const number = (more: object = {}) => ({
   ...more,
 });
 
-beforeAll(() => void new Outside());
+beforeAll(() => void Outside.open());
 afterAll(() => vi.restoreAllMocks());
 
 describe('authentication', () => {

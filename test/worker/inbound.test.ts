@@ -25,7 +25,7 @@ const agents: { id: string; key: string; name: string }[] = [];
 const switchboard = () => testEnv.SWITCHBOARD.get(testEnv.SWITCHBOARD.idFromName('switchboard'));
 
 beforeAll(async () => {
-  outside = new Outside();
+  outside = Outside.open();
   await api('POST', '/v1/numbers', {
     provider: 'meta',
     phone_number_id: CREDENTIALS.phoneNumberId,
@@ -188,7 +188,7 @@ describe('delivery in any order and number', () => {
   it('lets one of two claims win and names the winner to the other', async () => {
     const { id } = await ring();
     const claims = await Promise.all([claim(id, 0), claim(id, 1)]);
-    expect(claims.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+    expect(claims.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 409]);
     const winner = claims.findIndex(({ status }) => status === 200);
     const loser = claims.find(({ status }) => status === 409);
     expect(loser?.body.claimed_by?.name).toBe(agents[winner]?.name);

@@ -17,7 +17,7 @@ let credentials: { id: string; secret: string };
 let relay: FakeRelay;
 
 beforeAll(async () => {
-  new Outside();
+  Outside.open();
   await api('POST', '/v1/numbers', {
     provider: 'meta',
     phone_number_id: phoneNumberId,

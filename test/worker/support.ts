@@ -125,9 +125,14 @@ export class Outside {
   /** Answers of the provider per action, used up in order; 200 success afterwards. */
   readonly answers: Partial<Record<string, (() => Response | Promise<Response>)[]>> = {};
 
-  constructor() {
+  /** Answers everything that the worker sends out from here on, until `vi.restoreAllMocks`. */
+  static open(): Outside {
+    return new Outside();
+  }
+
+  private constructor() {
     vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
-      const sent = new Request(input as RequestInfo, init as RequestInit);
+      const sent = new Request(input, init);
       const url = new URL(sent.url);
       const body = await sent.text();
       if (url.pathname.startsWith('/twirp/')) {

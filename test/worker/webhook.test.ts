@@ -13,7 +13,7 @@ import {
 
 let outside: Outside;
 beforeAll(() => {
-  outside = new Outside();
+  outside = Outside.open();
 });
 afterAll(() => vi.restoreAllMocks());
 
@@ -35,8 +35,8 @@ it('answers the verification request of the provider, and only with the right to
 });
 
 it.each([
-  ['missing', () => ({})],
-  ['malformed', () => ({ 'x-hub-signature-256': 'sha256=xyz' })],
+  ['missing', async () => ({})],
+  ['malformed', async () => ({ 'x-hub-signature-256': 'sha256=xyz' })],
   ['of another body', async () => ({ 'x-hub-signature-256': await signature('{}') })],
   [
     'made with another secret',

@@ -186,7 +186,7 @@ describe('ends', () => {
   });
 
   it('stays "ending" while the provider does not confirm, and gives up after 2 minutes', () => {
-    let { call } = { call: play(toActive).call as Call };
+    let { call } = play(toActive);
     let nowMs = NOW;
     let decision = step(call, { type: 'end', actor: { kind: 'api', id: 'x' } }, nowMs);
     let attempts = 0;
