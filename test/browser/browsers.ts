@@ -1,4 +1,5 @@
 // Chromium with a fake microphone, as the tests need it: one browser per voice.
+import { rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
@@ -17,7 +18,7 @@ export async function openBrowser(hz: number): Promise<Browser> {
   const voice = join(STATE_FOLDER, `voice-${hz}-${process.pid}.wav`);
   await mkdir(STATE_FOLDER, { recursive: true });
   await writeBeeps(voice, hz);
-  return chromium.launch({
+  const browser = await chromium.launch({
     ...(CHROMIUM ? { executablePath: CHROMIUM } : {}),
     args: [
       // Containers, where CI runs, have no user namespaces for the sandbox; only pages of this project are opened.
@@ -28,6 +29,8 @@ export async function openBrowser(hz: number): Promise<Browser> {
       '--autoplay-policy=no-user-gesture-required',
     ],
   });
+  browser.once('disconnected', () => rmSync(voice, { force: true }));
+  return browser;
 }
 
 /**

@@ -2,6 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const HOST = '127.0.0.1';
@@ -53,7 +54,7 @@ export async function freePorts(count = 1): Promise<number> {
 /**
  * Names the process that listens on a TCP port, as far as this user may know.
  *
- * @returns such as `node (pid 4711)`; undefined on other systems than Linux or when it belongs to somebody else
+ * @returns such as `node main.ts (pid 4711)`; undefined on other systems than Linux or when it belongs to somebody else
  */
 export async function holderOfTcpPort(port: number): Promise<string | undefined> {
   try {
@@ -83,7 +84,10 @@ async function processWithSocket(inode: string): Promise<string | undefined> {
     for (const fd of fds) {
       const link = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '');
       if (link === wanted) {
-        const name = (await readFile(`/proc/${pid}/comm`, 'utf8')).trim();
+        const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
+        const [program = '', argument = ''] = command.map((part) => basename(part));
+        // Of an interpreter, what it runs says more than its own name.
+        const name = argument.includes('.') ? `${program} ${argument}` : program;
         return `${name} (pid ${pid})`;
       }
     }

@@ -16,6 +16,8 @@ export type ChildSpec = {
   cwd?: string;
   /** For programs that drain upon the first SIGTERM and stop upon the second: ms until the second. */
   secondSignalAfterMs?: number;
+  /** What makes it stop without waiting for its work to end. Default SIGTERM. */
+  stopSignal?: NodeJS.Signals;
 };
 
 /** One running child. */
@@ -24,12 +26,14 @@ export type Child = {
   readonly pid: number;
   readonly logPath: string;
   readonly process: ChildProcess;
+  /** One SIGTERM only makes it wait for its work to end. */
+  readonly needsTwoSignals: boolean;
   /** Resolves when it has gone, with its code or the signal that ended it. */
   readonly exited: Promise<string>;
   readonly isRunning: () => boolean;
   /** The last lines that it wrote. */
   readonly tail: () => string;
-  /** Asks it to stop (SIGTERM), then insists. Harmless when it has stopped already. */
+  /** Asks it to stop, then insists. Harmless when it has stopped already. */
   readonly stop: () => Promise<void>;
   /** Ends it at once, as a crash would. Do not use it on the worker: its runtime would be left behind. */
   readonly kill: () => Promise<void>;
@@ -42,7 +46,9 @@ const TAIL_LINES = 25;
 const running = new Set<Child>();
 // A last resort for an exit that went past `stop`, such as an uncaught error: nothing asynchronous can run any more.
 process.on('exit', () => {
-  for (const child of running) signalGroup(child.process, 'SIGTERM');
+  for (const { process, needsTwoSignals } of running) {
+    signalGroup(process, needsTwoSignals ? 'SIGKILL' : 'SIGTERM');
+  }
 });
 
 /** Signals the child and whatever it has started: each child leads a process group of its own. */
@@ -126,10 +132,11 @@ function handle(
     pid: process.pid ?? -1,
     logPath,
     process,
+    needsTwoSignals: secondSignalAfterMs !== undefined,
     exited,
     isRunning: () => running.has(child),
     tail,
-    stop: () => endWith('SIGTERM'),
+    stop: () => endWith(spec.stopSignal ?? 'SIGTERM'),
     kill: () => endWith('SIGKILL'),
   };
   running.add(child);
@@ -173,8 +180,14 @@ export class Supervisor {
 
   /** Starts a child that stops with the others. */
   async start(spec: ChildSpec): Promise<Child> {
-    if (this.#isStopping) throw new Error(`${spec.name} not started: everything is being stopped`);
+    const refusal = `${spec.name} not started: everything is being stopped`;
+    if (this.#isStopping) throw new Error(refusal);
     const child = await startChild(spec, this.logFolder);
+    // `stop` may have been called, and have found nothing, while the child was being started.
+    if (this.#isStopping) {
+      await child.stop();
+      throw new Error(refusal);
+    }
     this.add(spec.name, () => child.stop());
     return child;
   }

@@ -24,7 +24,8 @@ export type LiveKitOptions = {
   apiKey?: string;
   /** At least 32 characters; a random one without it. */
   apiSecret?: string;
-  logFolder?: string;
+  /** Stops the server together with other things; one of its own without it. */
+  supervisor?: Supervisor;
 };
 
 /** How many neighbouring ports one server takes. */
@@ -67,9 +68,8 @@ export async function startLiveKit(options: LiveKitOptions = {}): Promise<LiveKi
   const port = options.port ?? (await freePorts(LIVEKIT_PORTS));
   const apiKey = options.apiKey ?? 'devkey';
   const apiSecret = options.apiSecret ?? randomBytes(24).toString('hex');
-  const logFolder =
-    options.logFolder ?? join(import.meta.dirname, '../../.state/logs', `livekit-${port}`);
-  const supervisor = new Supervisor(logFolder);
+  const logFolder = join(import.meta.dirname, '../../.state/logs', `livekit-${port}`);
+  const supervisor = options.supervisor ?? new Supervisor(logFolder);
   const child = await supervisor.start({
     name: 'livekit',
     command: found.path,
@@ -82,9 +82,9 @@ export async function startLiveKit(options: LiveKitOptions = {}): Promise<LiveKi
   try {
     await waitForHttp(child, `http://127.0.0.1:${port}/`, READY_MS_MAX);
   } catch (error) {
-    await supervisor.stop();
+    await child.stop();
     throw error;
   }
   const url = `ws://127.0.0.1:${port}`;
-  return { url, apiKey, apiSecret, source: found.path, child, stop: () => supervisor.stop() };
+  return { url, apiKey, apiSecret, source: found.path, child, stop: () => child.stop() };
 }

@@ -146,9 +146,8 @@ async function startParts(options: StackOptions, supervisor: Supervisor): Promis
     port: ports.livekit,
     apiKey: secrets.LIVEKIT_API_KEY,
     apiSecret: secrets.LIVEKIT_API_SECRET,
-    logFolder: supervisor.logFolder,
+    supervisor,
   });
-  supervisor.add('livekit', () => livekit.stop());
 
   onStep('worker and simulator');
   const { META_ACCESS_TOKEN, ...workerSecrets } = secrets;
@@ -269,6 +268,8 @@ async function startRelay(
       RELAY_BIND_ADDRESS: '127.0.0.1',
       RELAY_HTTP_PORT: String(ports.relayHttp),
     },
+    // SIGTERM lets it finish its calls first.
+    stopSignal: 'SIGINT',
   });
   await waitForHttp(child, `http://127.0.0.1:${ports.relayHttp}/readyz`, READY_MS_MAX);
   return child;

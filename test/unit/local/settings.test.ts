@@ -57,7 +57,7 @@ it('names each port in use, what it is for, who has it, and the variable that mo
   await listen(settings.ports.simulator);
   await listen(settings.ports.livekit + 1);
   const failure = await checkPorts(settings, false).catch((error: Error) => error.message);
-  const holder = process.platform === 'linux' ? ` by [^ ]+ \\(pid ${process.pid}\\)` : '';
+  const holder = process.platform === 'linux' ? ` by [^(]+ \\(pid ${process.pid}\\)` : '';
   expect(failure).toMatch(
     new RegExp(
       `^Port ${settings.ports.simulator} for the simulator is in use${holder}: .* SIMULATOR_PORT\\.\n` +
