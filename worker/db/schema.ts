@@ -1,6 +1,7 @@
 // The record. Times are epoch milliseconds in columns ending `_at_ms`. Only `worker/adapters` imports this file.
 import { sql } from 'drizzle-orm';
 import {
+  blob,
   check,
   index,
   integer,
@@ -14,7 +15,7 @@ import { CALL_STATES } from '../domain/call.ts';
 /** Business numbers on which calls are made and taken. */
 export const numbers = sqliteTable('numbers', {
   id: text().primaryKey(),
-  provider: text({ enum: ['meta'] }).notNull(),
+  provider: text({ enum: ['meta', '360dialog'] }).notNull(),
   phoneNumberId: text('phone_number_id').notNull().unique(),
   /** E.164 digits. */
   displayPhoneNumber: text('display_phone_number').notNull(),
@@ -22,6 +23,19 @@ export const numbers = sqliteTable('numbers', {
   accessTokenSealed: text('access_token_sealed').notNull(),
   /** Replaces the provider's own address. */
   apiBaseUrl: text('api_base_url'),
+  /** WhatsApp Business Account and app of the number, for the checks of the doctor; Meta only. */
+  businessAccountId: text('business_account_id'),
+  appId: text('app_id'),
+  /** Secret that authenticates 360dialog's webhooks, sealed like the access token. */
+  webhookSecretSealed: text('webhook_secret_sealed'),
+  /** Where webhook bodies go that hold anything not solely ours. */
+  forwardUrl: text('forward_url'),
+  /** The provider's calling settings as last read or reported, JSON. */
+  calling: text({ mode: 'json' }),
+  /** What the provider restricts, as last reported: `[{ type, reason?, until_ms? }]`. */
+  restrictions: text({ mode: 'json' }),
+  /** When a webhook for this number was last verified. */
+  webhookAtMs: integer('webhook_at_ms'),
   createdAtMs: integer('created_at_ms').notNull(),
 });
 
@@ -72,12 +86,13 @@ export const calls = sqliteTable(
     state: text({ enum: CALL_STATES }).notNull(),
     /** 1 while the Switchboard has anything left to do for the call. */
     isLive: integer('is_live', { mode: 'boolean' }).notNull(),
-    direction: text({ enum: ['inbound'] }).notNull(),
+    direction: text({ enum: ['inbound', 'outbound'] }).notNull(),
     numberId: text('number_id')
       .notNull()
       .references(() => numbers.id),
     contactId: text('contact_id').references(() => contacts.id),
-    providerCallId: text('provider_call_id').notNull(),
+    /** Null for an outbound call that the provider has not named yet. */
+    providerCallId: text('provider_call_id'),
     relayId: text('relay_id'),
     claimedBy: text('claimed_by').references(() => agents.id),
     createdAtMs: integer('created_at_ms').notNull(),
@@ -88,6 +103,10 @@ export const calls = sqliteTable(
     reason: text(),
     endedBy: text('ended_by'),
     detail: text(),
+    /** Outbound: seconds from pickup in steps of 6, and what they cost by the loaded rate card. */
+    billedS: integer('billed_s'),
+    costMicros: integer('cost_micros'),
+    costCurrency: text('cost_currency'),
     /** The rest of the call as JSON; `adapters/call-rows.ts` writes and reads it. */
     data: text({ mode: 'json' }).notNull(),
   },
@@ -124,3 +143,68 @@ export const counters = sqliteTable('counters', {
   name: text().primaryKey(),
   count: integer().notNull(),
 });
+
+/** What is known about calling one contact from one number. */
+export const permissions = sqliteTable(
+  'permissions',
+  {
+    numberId: text('number_id')
+      .notNull()
+      .references(() => numbers.id),
+    contactId: text('contact_id')
+      .notNull()
+      .references(() => contacts.id),
+    /** The ledger as JSON; `domain/permission.ts` writes and reads it. */
+    ledger: text({ mode: 'json' }).notNull(),
+    /** Until when free-form messages may be sent: the customer service window. */
+    windowUntilMs: integer('window_until_ms'),
+    updatedAtMs: integer('updated_at_ms').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.numberId, table.contactId] })],
+);
+
+/** Requests that carried an `Idempotency-Key`, for 24 h. */
+export const idempotencyKeys = sqliteTable('idempotency_keys', {
+  /** Hash of who asked and the key. */
+  id: text().primaryKey(),
+  /** Hash of the request; another request with the same key is refused. */
+  requestHash: text('request_hash').notNull(),
+  callId: text('call_id').notNull(),
+  createdAtMs: integer('created_at_ms').notNull(),
+});
+
+/** Webhook bodies on their way to somebody else, and those that could not be delivered. */
+export const forwards = sqliteTable(
+  'forwards',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    url: text().notNull(),
+    /** The body as it came, byte for byte. */
+    body: blob({ mode: 'buffer' }).notNull(),
+    /** Headers to send with it: content type and signature. */
+    headers: text({ mode: 'json' }).notNull(),
+    attempts: integer().notNull(),
+    /** Null once it was given up. */
+    nextAtMs: integer('next_at_ms'),
+    lastError: text('last_error'),
+    createdAtMs: integer('created_at_ms').notNull(),
+  },
+  (table) => [index('forwards_due').on(table.nextAtMs)],
+);
+
+/** Prices of calls that the business starts, as the operator loaded them. */
+export const rates = sqliteTable(
+  'rates',
+  {
+    /** Country prefix of the callee, digits. */
+    prefix: text().notNull(),
+    /** The tier begins above this many minutes a month. */
+    tierFromMinutes: integer('tier_from_minutes').notNull(),
+    currency: text().notNull(),
+    /** Millionths of the currency's unit for one minute. */
+    microsPerMinute: integer('micros_per_minute').notNull(),
+    /** First day on which it applies, YYYY-MM-DD. */
+    validFrom: text('valid_from').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.prefix, table.tierFromMinutes, table.validFrom] })],
+);

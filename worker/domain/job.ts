@@ -2,21 +2,32 @@
 // the call's own row, so a decision and the work it causes are stored by one statement. Pure.
 
 /** Actions of the provider's calls endpoint. Provider: POST /{phone-number-id}/calls, Calling API reference, read 2026-06. */
-export type GraphAction = 'pre_accept' | 'accept' | 'reject' | 'terminate';
+export type GraphAction = 'connect' | 'pre_accept' | 'accept' | 'reject' | 'terminate';
 
 /** Jobs hold no credentials and no SDP: both are looked up when the job runs. */
 export type Job =
   | { readonly lane: 'graph'; readonly action: GraphAction }
+  /** Sends the permission request that an outbound call waits for. */
+  | { readonly lane: 'graph'; readonly action: 'ask' }
   | { readonly lane: 'room'; readonly action: 'create' | 'delete' }
+  /** Sends the AI agent of an outbound call into the room, unless it was sent already. */
+  | { readonly lane: 'room'; readonly action: 'dispatch' }
+  /** Done once this participant is in the room and publishes a microphone track; `unavailable` until then. */
+  | { readonly lane: 'room'; readonly action: 'await'; readonly identity: string }
   | { readonly lane: 'room'; readonly action: 'remove'; readonly identity: string };
 
 /**
- * What may be done when nobody knows whether a job took effect: `repeat` it, or repeat it and take "already done" for success.
+ * What may be done when nobody knows whether a job took effect: `repeat` it, repeat it and take "already done" for success, or
+ * `never-repeat` it, because a second phone call or message would be worse than none.
  */
-export type JobClass = 'repeat' | 'repeat-treating-already-as-done';
+export type JobClass = 'repeat' | 'repeat-treating-already-as-done' | 'never-repeat';
 
-export const classOfJob = (job: Job): JobClass =>
-  job.lane === 'graph' ? 'repeat-treating-already-as-done' : 'repeat';
+export const classOfJob = (job: Job): JobClass => {
+  if (job.lane === 'room') return 'repeat';
+  return job.action === 'connect' || job.action === 'ask'
+    ? 'never-repeat'
+    : 'repeat-treating-already-as-done';
+};
 
 export interface PendingJob {
   /** Counts up per call; the result names it, so the result of an abandoned run is recognised. */
@@ -42,9 +53,18 @@ export type JobFailure = {
   readonly status?: number;
   /** The provider's error code. */
   readonly code?: number;
+  /** When the provider says that it may be tried again, in epoch ms. */
+  readonly retryAtMs?: number;
 };
 /** `already`: it had been done before this attempt. */
-export type JobResult = { readonly ok: true; readonly already?: boolean } | JobFailure;
+export type JobResult =
+  | {
+      readonly ok: true;
+      readonly already?: boolean;
+      /** Of `connect`: the provider's id of the new call. */
+      readonly providerCallId?: string;
+    }
+  | JobFailure;
 
 /** Longest wait for one reply, in ms. The answer limit is 26 s, so a hanging attempt must leave room for the next. */
 export const JOB_DEADLINE_MS = 5_000;
