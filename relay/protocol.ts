@@ -34,6 +34,10 @@ const audience = z.object({
   named: z.array(identity).max(32),
   /** Identities not heard whatever their role, such as somebody whose claim was taken back. */
   excluded: z.array(identity).max(32),
+  /** Participants of the kind AGENT are heard. */
+  ai: z.boolean().default(false),
+  /** Every participant is heard. */
+  everyone: z.boolean().default(false),
 });
 export type Audience = z.infer<typeof audience>;
 
@@ -62,6 +66,12 @@ const callWant = z.object({
   audience,
 });
 
+/** Asks for an offer to the provider. Repeating it makes the relay report the same offer again. */
+const callOffer = z.object({ type: z.literal('call.offer'), call_id: callId });
+
+/** The provider's answer to our offer. Only the first one counts; connectivity checks start with it. */
+const callApplyAnswer = z.object({ type: z.literal('call.apply-answer'), call_id: callId, sdp });
+
 /** Ends the call's media and leaves the room. Harmless when repeated or when the call is unknown. */
 const callClose = z.object({ type: z.literal('call.close'), call_id: callId });
 
@@ -74,6 +84,8 @@ const welcome = z.object({ type: z.literal('welcome'), protocol: z.int() });
 export const frameToRelay = z.discriminatedUnion('type', [
   welcome,
   callAnswer,
+  callOffer,
+  callApplyAnswer,
   callWant,
   callClose,
   ack,
@@ -106,6 +118,7 @@ const callIs = z.object({
 export const RELAY_END_REASONS = [
   'closed',
   'unusable-offer',
+  'unusable-answer',
   'no-capacity',
   'media-failed',
   'media-lost',
@@ -146,6 +159,8 @@ const sequenced = { seq: z.int().positive(), at_ms: z.int().nonnegative(), call_
 export const relayEvent = z.discriminatedUnion('type', [
   /** The answer to `call.answer`, exactly as it must go to the provider. */
   z.object({ type: z.literal('answered'), ...sequenced, sdp }),
+  /** The answer to `call.offer`, exactly as it must go to the provider. */
+  z.object({ type: z.literal('offered'), ...sequenced, sdp }),
   /** ICE and DTLS with the provider are complete. */
   z.object({ type: z.literal('media-up'), ...sequenced }),
   /** The relay is in the room as the caller. */
