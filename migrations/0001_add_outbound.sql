@@ -60,6 +60,7 @@ CREATE TABLE `__new_calls` (
 	`billed_s` integer,
 	`cost_micros` integer,
 	`cost_currency` text,
+	`rate_prefix` text,
 	`data` text NOT NULL,
 	FOREIGN KEY (`number_id`) REFERENCES `numbers`(`id`) ON UPDATE no action ON DELETE no action,
 	FOREIGN KEY (`contact_id`) REFERENCES `contacts`(`id`) ON UPDATE no action ON DELETE no action,
@@ -67,13 +68,14 @@ CREATE TABLE `__new_calls` (
 	CONSTRAINT "calls_outcome" CHECK(("__new_calls"."result" IS NULL) = ("__new_calls"."reason" IS NULL))
 );
 --> statement-breakpoint
-INSERT INTO `__new_calls`("id", "version", "state", "is_live", "direction", "number_id", "contact_id", "provider_call_id", "relay_id", "claimed_by", "created_at_ms", "ringing_at_ms", "answered_at_ms", "ended_at_ms", "result", "reason", "ended_by", "detail", "billed_s", "cost_micros", "cost_currency", "data") SELECT "id", "version", "state", "is_live", "direction", "number_id", "contact_id", "provider_call_id", "relay_id", "claimed_by", "created_at_ms", "ringing_at_ms", "answered_at_ms", "ended_at_ms", "result", "reason", "ended_by", "detail", "billed_s", "cost_micros", "cost_currency", "data" FROM `calls`;--> statement-breakpoint
+INSERT INTO `__new_calls`("id", "version", "state", "is_live", "direction", "number_id", "contact_id", "provider_call_id", "relay_id", "claimed_by", "created_at_ms", "ringing_at_ms", "answered_at_ms", "ended_at_ms", "result", "reason", "ended_by", "detail", "billed_s", "cost_micros", "cost_currency", "rate_prefix", "data") SELECT "id", "version", "state", "is_live", "direction", "number_id", "contact_id", "provider_call_id", "relay_id", "claimed_by", "created_at_ms", "ringing_at_ms", "answered_at_ms", "ended_at_ms", "result", "reason", "ended_by", "detail", NULL, NULL, NULL, NULL, "data" FROM `calls`;--> statement-breakpoint
 DROP TABLE `calls`;--> statement-breakpoint
 ALTER TABLE `__new_calls` RENAME TO `calls`;--> statement-breakpoint
 PRAGMA foreign_keys=ON;--> statement-breakpoint
 CREATE UNIQUE INDEX `calls_provider_call` ON `calls` (`number_id`,`provider_call_id`);--> statement-breakpoint
 CREATE INDEX `calls_live` ON `calls` (`id`) WHERE is_live = 1;--> statement-breakpoint
 CREATE INDEX `calls_created` ON `calls` (`created_at_ms`,`id`);--> statement-breakpoint
+CREATE INDEX `calls_rate` ON `calls` (`rate_prefix`,`answered_at_ms`,`billed_s`) WHERE rate_prefix IS NOT NULL;--> statement-breakpoint
 ALTER TABLE `numbers` ADD `business_account_id` text;--> statement-breakpoint
 ALTER TABLE `numbers` ADD `app_id` text;--> statement-breakpoint
 ALTER TABLE `numbers` ADD `webhook_secret_sealed` text;--> statement-breakpoint

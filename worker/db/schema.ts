@@ -107,6 +107,8 @@ export const calls = sqliteTable(
     billedS: integer('billed_s'),
     costMicros: integer('cost_micros'),
     costCurrency: text('cost_currency'),
+    /** Prefix of the rate that priced it; the provider's monthly tiers count the minutes of each one separately. */
+    ratePrefix: text('rate_prefix'),
     /** The rest of the call as JSON; `adapters/call-rows.ts` writes and reads it. */
     data: text({ mode: 'json' }).notNull(),
   },
@@ -116,6 +118,9 @@ export const calls = sqliteTable(
       .on(table.id)
       .where(sql`is_live = 1`),
     index('calls_created').on(table.createdAtMs, table.id),
+    index('calls_rate')
+      .on(table.ratePrefix, table.answeredAtMs, table.billedS)
+      .where(sql`rate_prefix IS NOT NULL`),
     check('calls_outcome', sql`(${table.result} IS NULL) = (${table.reason} IS NULL)`),
   ],
 );
