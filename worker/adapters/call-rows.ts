@@ -8,7 +8,14 @@ type Row = typeof calls.$inferSelect;
 /** Facts that stay after a call has ended; SDP, jobs and the caller's details do not. */
 type SettledData = Pick<
   Call,
-  'displayPhoneNumber' | 'offeredAtMs' | 'answerByMs' | 'payload' | 'quality'
+  | 'displayPhoneNumber'
+  | 'offeredAtMs'
+  | 'answerByMs'
+  | 'payload'
+  | 'quality'
+  | 'target'
+  | 'startedAtMs'
+  | 'finishedAtMs'
 > & { claim: Claim | null };
 type LiveData = SettledData &
   Pick<
@@ -21,6 +28,10 @@ type LiveData = SettledData &
     | 'isRoomJoined'
     | 'isPreAccepted'
     | 'isMediaUp'
+    | 'isAlerting'
+    | 'heard'
+    | 'ask'
+    | 'ringMs'
     | 'excluded'
     | 'timers'
     | 'pending'
@@ -34,6 +45,9 @@ export function rowFromCall(call: Call): Row {
     answerByMs: call.answerByMs,
     payload: call.payload,
     quality: call.quality,
+    target: call.target,
+    startedAtMs: call.startedAtMs,
+    finishedAtMs: call.finishedAtMs,
     claim: call.claim,
   };
   const live = (): LiveData => ({
@@ -46,6 +60,10 @@ export function rowFromCall(call: Call): Row {
     isRoomJoined: call.isRoomJoined,
     isPreAccepted: call.isPreAccepted,
     isMediaUp: call.isMediaUp,
+    isAlerting: call.isAlerting,
+    heard: call.heard,
+    ask: call.ask,
+    ringMs: call.ringMs,
     excluded: call.excluded,
     timers: call.timers,
     pending: call.pending,
@@ -70,6 +88,9 @@ export function rowFromCall(call: Call): Row {
     reason: call.outcome?.reason ?? null,
     endedBy: call.outcome?.endedBy ?? null,
     detail: call.outcome?.detail ?? null,
+    billedS: call.charge?.billedS ?? null,
+    costMicros: call.charge?.costMicros ?? null,
+    costCurrency: call.charge?.currency ?? null,
     data: isSettled(call) ? settled : live(),
   };
 }
@@ -97,6 +118,14 @@ export function callFromRow(row: Row): Call {
             endedBy: row.endedBy,
             ...(row.detail === null ? {} : { detail: row.detail }),
           } as Call['outcome']),
+    charge:
+      row.billedS === null
+        ? null
+        : {
+            billedS: row.billedS,
+            ...(row.costMicros === null ? {} : { costMicros: row.costMicros }),
+            ...(row.costCurrency === null ? {} : { currency: row.costCurrency }),
+          },
     caller: null,
     placement: null,
     offerSdp: null,
@@ -105,6 +134,10 @@ export function callFromRow(row: Row): Call {
     isRoomJoined: false,
     isPreAccepted: false,
     isMediaUp: false,
+    isAlerting: false,
+    heard: [],
+    ask: null,
+    ringMs: 0,
     excluded: [],
     timers: {},
     pending: [],

@@ -2,7 +2,11 @@
 //
 // Glossary
 //   provider      who carries the call to WhatsApp (Meta's Cloud API); its call id is the wacid
-//   caller        the WhatsApp user; their audio reaches the room through the relay as participant `caller-<call id>`
+//   caller        the WhatsApp user, whichever side started the call; their audio reaches the room through the relay as
+//                 participant `caller-<call id>`
+//   inbound       the user calls the business; outbound: the business calls the user
+//   target        whom an outbound call connects: an agent, an AI agent that LiveKit dispatches, or whoever is in the room
+//   pickup        the user answers an outbound call; the provider's status ACCEPTED, and nothing else
 //   agent         a person (or their client) who answers; participant `agent-<agent id>`
 //   claim         an agent taking a ringing call; one winner
 //   ready         the claimant can hear and be heard in the room; only then the provider is told to accept
@@ -16,13 +20,19 @@ import type { Outcome } from './outcome.ts';
  * `tombstone`: the provider said that a call ended which it has not announced yet. `offered`: the relay is asked for an answer.
  * `preparing`: the provider is being given it. `ringing`, `claimed`. `accepting`: the provider is being told to accept.
  * `active`: connected. `ending`: the outcome is fixed, the provider has not confirmed yet. `ended`.
+ *
+ * Outbound: `asking`: the user is asked for permission. `ringing`, `claimed`: the chosen agent, before anything is dialled.
+ * `offering`: the relay is asked for an offer. `dialling`: the provider is asked to call, until the user picks up.
  */
 export const CALL_STATES = [
   'tombstone',
+  'asking',
   'offered',
   'preparing',
   'ringing',
   'claimed',
+  'offering',
+  'dialling',
   'accepting',
   'active',
   'ending',
@@ -34,15 +44,73 @@ export type CallState = (typeof CALL_STATES)[number];
  * `answer`: nobody has answered. `relayAnswer`: the relay owes an answer. `claim`: the claimant is not ready. `graceLeft`,
  * `graceLost`: the agent left, or their connection broke. `cleanUp`: the room is deleted even if the relay never said that it
  * left. `sweep`: the room is deleted a second time, because a reconnecting client can bring it back.
+ *
+ * Outbound: `ask`: the user has not granted permission. `ring`: the user does not pick up. `adopt`: nobody knows whether the
+ * provider calls. `join`: the user picked up and whom they were to talk with is not there.
  */
 export type TimerName =
-  'answer' | 'relayAnswer' | 'claim' | 'graceLeft' | 'graceLost' | 'cleanUp' | 'sweep';
+  | 'answer'
+  | 'relayAnswer'
+  | 'claim'
+  | 'graceLeft'
+  | 'graceLost'
+  | 'cleanUp'
+  | 'sweep'
+  | 'ask'
+  | 'ring'
+  | 'adopt'
+  | 'join';
 
 export interface Caller {
   readonly contactId: ContactId;
   readonly name?: string;
   /** E.164 digits; absent for users who hide their number. */
   readonly phone?: string;
+  /** The provider's business-scoped user id; how a user without a known number is called. */
+  readonly bsuid?: string;
+}
+
+/** Whom an outbound call connects with the user. */
+export type Target =
+  | { readonly kind: 'agent'; readonly agentId: AgentId }
+  /** Dispatched by LiveKit once the user's phone rings. */
+  | { readonly kind: 'ai'; readonly name: string; readonly metadata: string }
+  /** Whoever is in the room is heard. */
+  | { readonly kind: 'room' };
+
+/** How the permission request is worded: free text, or a template that the provider has approved. */
+export type AskWording =
+  | { readonly text: string | null }
+  | {
+      readonly template: {
+        readonly name: string;
+        readonly language: string;
+        readonly parameters: readonly string[];
+      };
+    };
+
+/** What an outbound call is to be. */
+export interface Dial {
+  readonly id: CallId;
+  readonly numberId: NumberId;
+  readonly displayPhoneNumber: string;
+  readonly caller: Caller;
+  readonly target: Target;
+  /** The agent who places the call is there already and needs no ring. */
+  readonly claim: Claim | null;
+  /** How long the user's phone may ring, in ms. */
+  readonly ringMs: number;
+  /** Ask for permission first and wait for it this long, in ms. */
+  readonly ask: { readonly wording: AskWording; readonly waitMs: number } | null;
+}
+
+/** What a finished outbound call costs. */
+export interface Charge {
+  /** From pickup, in steps of 6 s. */
+  readonly billedS: number;
+  /** Millionths of the currency's unit; absent without a rate. */
+  readonly costMicros?: number;
+  readonly currency?: string;
 }
 
 export interface Claim {
@@ -73,22 +141,31 @@ export interface Call {
   /** Counts decisions; equals the sequence number of the call's latest timeline entry. */
   readonly version: number;
   readonly state: CallState;
-  readonly direction: 'inbound';
+  readonly direction: 'inbound' | 'outbound';
   readonly numberId: NumberId;
   /** Our number as people read it, E.164 digits. */
   readonly displayPhoneNumber: string;
-  readonly providerCallId: string;
+  /** Null for an outbound call that the provider has not named yet. */
+  readonly providerCallId: string | null;
   readonly caller: Caller | null;
+  /** Null for inbound calls. */
+  readonly target: Target | null;
+  readonly ask: Dial['ask'];
+  readonly ringMs: number;
   /** What the button or link that started the call carried. */
   readonly payload: string | null;
-  /** The provider's own time of the offer. */
+  /** The provider's own time of the offer; for an outbound call when it was asked for. */
   readonly offeredAtMs: number;
   readonly createdAtMs: number;
   readonly ringingAtMs: number | null;
   readonly answeredAtMs: number | null;
   readonly endedAtMs: number | null;
-  /** By then the caller is answered or the fallback runs. */
+  /** By then the caller is answered or the fallback runs; outbound: by then the agent is there. */
   readonly answerByMs: number;
+  /** When the provider counts the call as picked up and as ended. */
+  readonly startedAtMs: number | null;
+  readonly finishedAtMs: number | null;
+  readonly charge: Charge | null;
   readonly placement: Placement | null;
   /** Both dropped when the call ends. */
   readonly offerSdp: string | null;
@@ -97,6 +174,10 @@ export interface Call {
   readonly isRoomJoined: boolean;
   readonly isPreAccepted: boolean;
   readonly isMediaUp: boolean;
+  /** Outbound: the user's phone rings. */
+  readonly isAlerting: boolean;
+  /** Identities that hear and are heard in the room. */
+  readonly heard: readonly string[];
   readonly claim: Claim | null;
   /** Identities whose claim was taken back. */
   readonly excluded: readonly string[];
@@ -128,6 +209,7 @@ export interface Offer {
 export type MediaEndReason =
   | 'closed'
   | 'unusable-offer'
+  | 'unusable-answer'
   | 'no-capacity'
   | 'media-failed'
   | 'media-lost'
@@ -146,6 +228,9 @@ export interface Termination {
   readonly atMs: number;
   /** The provider counts the call as picked up. */
   readonly wasPickedUp: boolean;
+  readonly startedAtMs?: number | undefined;
+  readonly endedAtMs?: number | undefined;
+  readonly errorCode?: number | undefined;
   /** Code and text of the provider's error, when it reports one. */
   readonly error?: string | undefined;
 }
@@ -181,8 +266,28 @@ export type CallEvent =
   /** The process that held the media is gone. */
   | { readonly type: 'relay.lost' }
   | { readonly type: 'claim'; readonly claim: Claim }
+  | { readonly type: 'dial'; readonly dial: Dial; readonly placement: Placement | null }
+  | {
+      readonly type: 'permission';
+      readonly isGranted: boolean;
+      readonly placement: Placement | null;
+    }
+  | { readonly type: 'answer'; readonly providerCallId: string; readonly sdp: string }
+  | {
+      readonly type: 'status';
+      readonly providerCallId: string;
+      readonly status: 'ringing' | 'accepted' | 'rejected';
+      readonly atMs: number;
+    }
+  | FromRelay<{ readonly type: 'relay.offered'; readonly sdp: string }>
   | { readonly type: 'end'; readonly actor: Actor }
-  | { readonly type: 'job'; readonly jobId: number; readonly result: JobResult }
+  | {
+      readonly type: 'job';
+      readonly jobId: number;
+      readonly result: JobResult;
+      /** Where media could go, should this reply be what an outbound call waits for. */
+      readonly placement?: Placement | null;
+    }
   /** Time has passed. */
   | { readonly type: 'tick' };
 
@@ -220,10 +325,23 @@ export type TimelineType =
   | 'agent-removed'
   | 'action-done'
   | 'action-failed'
-  | 'retrying';
+  | 'retrying'
+  | 'asking'
+  | 'asked'
+  | 'dial-requested'
+  | 'agent-ready'
+  | 'offer-made'
+  | 'dialled'
+  | 'dial-unsure'
+  | 'answer-received'
+  | 'alerting'
+  | 'agent-dispatched'
+  | 'found-late'
+  | 'charged'
+  | 'recorded';
 
 /** Frames for the call's relay. They are not stored: `wanted` derives them again after a crash. */
-export type RelayMessage = 'answer' | 'want' | 'close';
+export type RelayMessage = 'answer' | 'offer' | 'apply' | 'want' | 'close';
 
 export interface Decision {
   /** The same object as before when the event changes nothing. */
@@ -241,20 +359,26 @@ export const wanted = (
   connect: boolean;
   open: boolean;
   hasRoom: boolean;
-  audience: { named: string[]; excluded: string[] };
+  audience: { named: string[]; excluded: string[]; ai: boolean; everyone: boolean };
 } => ({
   connect: call.isPreAccepted || call.state === 'active',
   open: call.state === 'active',
-  hasRoom: call.isRoomCreated,
-  audience: { named: [], excluded: [...call.excluded] },
+  // Agents greet when the user joins the room, so a ringing phone does not join it.
+  hasRoom: call.isRoomCreated && (call.direction === 'inbound' || call.state === 'active'),
+  audience: {
+    named: [],
+    excluded: [...call.excluded],
+    ai: call.target?.kind === 'ai',
+    everyone: call.target?.kind === 'room',
+  },
 });
 
 /** The call's media should exist at its relay. */
-export const hasMedia = (call: Call): boolean =>
-  call.placement !== null &&
-  call.state !== 'tombstone' &&
-  call.state !== 'ending' &&
-  call.state !== 'ended';
+export const hasMedia = (call: Call): boolean => call.placement !== null && !isOver(call);
+
+/** Nothing that happens can change how this call ended. */
+export const isOver = (call: Call): boolean =>
+  call.state === 'tombstone' || call.state === 'ending' || call.state === 'ended';
 
 /** Nothing remains to be done for this call, now or later. */
 export const isSettled = (call: Call): boolean =>

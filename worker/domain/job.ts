@@ -1,5 +1,6 @@
 // Work that a decision leaves to be done outside: calls to the provider and to LiveKit's room service. Jobs are data kept in
 // the call's own row, so a decision and the work it causes are stored by one statement. Pure.
+import type { Charge } from './call.ts';
 
 /** Actions of the provider's calls endpoint. Provider: POST /{phone-number-id}/calls, Calling API reference, read 2026-06. */
 export type GraphAction = 'connect' | 'pre_accept' | 'accept' | 'reject' | 'terminate';
@@ -12,6 +13,8 @@ export type Job =
   | { readonly lane: 'room'; readonly action: 'create' | 'delete' }
   /** Sends the AI agent of an outbound call into the room, unless it was sent already. */
   | { readonly lane: 'room'; readonly action: 'dispatch' }
+  /** Keeps what the call teaches about permissions and costs. */
+  | { readonly lane: 'record'; readonly action: 'outcome' }
   /** Done once this participant is in the room and publishes a microphone track; `unavailable` until then. */
   | { readonly lane: 'room'; readonly action: 'await'; readonly identity: string }
   | { readonly lane: 'room'; readonly action: 'remove'; readonly identity: string };
@@ -23,7 +26,7 @@ export type Job =
 export type JobClass = 'repeat' | 'repeat-treating-already-as-done' | 'never-repeat';
 
 export const classOfJob = (job: Job): JobClass => {
-  if (job.lane === 'room') return 'repeat';
+  if (job.lane !== 'graph') return 'repeat';
   return job.action === 'connect' || job.action === 'ask'
     ? 'never-repeat'
     : 'repeat-treating-already-as-done';
@@ -63,6 +66,8 @@ export type JobResult =
       readonly already?: boolean;
       /** Of `connect`: the provider's id of the new call. */
       readonly providerCallId?: string;
+      /** Of `record.outcome`: what the call cost. */
+      readonly charge?: Charge | null;
     }
   | JobFailure;
 
@@ -78,7 +83,7 @@ const BACKOFF_MAX_MS = 10_000;
 export const backoffMs = (attempt: number): number =>
   Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (attempt - 1));
 
-const lanes = ['graph', 'room'] as const;
+const lanes = ['graph', 'room', 'record'] as const;
 
 /** The next job of each lane; only these may run, so the jobs of a lane keep their order. */
 export const laneHeads = (pending: readonly PendingJob[]): PendingJob[] =>

@@ -1,0 +1,155 @@
+// The building blocks of decisions: what a change is, and the changes that several events have in common. Pure.
+import {
+  describeJob,
+  hasMedia,
+  type Call,
+  type RelayMessage,
+  type TimelineEntry,
+  type TimerName,
+} from './call.ts';
+import {
+  classOfJob,
+  retryJob,
+  withoutQueuedGraph,
+  type Job,
+  type JobFailure,
+  type PendingJob,
+} from './job.ts';
+import type { Outcome } from './outcome.ts';
+
+/** A healthy relay answers within milliseconds; this covers a relay that is just reconnecting. */
+export const RELAY_ANSWER_MS = 5_000;
+/** How long the provider is asked to end a call before the end stays unconfirmed. */
+export const END_RETRY_MS = 120_000;
+/** How long the relay may take to leave the room before the room is deleted under it. */
+const CLEAN_UP_MS = 2_000;
+export const SWEEP_MS = 60_000;
+/** How long a dial that nobody confirmed may still turn out to have worked. */
+export const ADOPT_MS = 60_000;
+/** How long what a call teaches is tried to be kept. */
+const RECORD_RETRY_MS = 600_000;
+
+export interface NewJob {
+  readonly job: Job;
+  readonly giveUpAtMs: number;
+}
+
+/** What one event changes; `step` makes the decision out of it. */
+export interface Change {
+  readonly patch?: Partial<Call>;
+  readonly entry: TimelineEntry;
+  readonly add?: readonly NewJob[];
+  /** The provider actions that have not started are pointless now. */
+  readonly dropQueuedGraph?: boolean;
+  /** Instead of what follows from a changed `wanted`. */
+  readonly messages?: readonly RelayMessage[];
+}
+
+export type Answer = Change | null;
+type End = Change & { readonly patch: Partial<Call>; readonly add: readonly NewJob[] };
+
+export const without = (timers: Call['timers'], ...names: TimerName[]): Call['timers'] =>
+  Object.fromEntries(
+    Object.entries(timers).filter(([name]) => !names.includes(name as TimerName)),
+  ) as Call['timers'];
+
+export const deleteRoom = (nowMs: number): NewJob => ({
+  job: { lane: 'room', action: 'delete' },
+  giveUpAtMs: nowMs + END_RETRY_MS,
+});
+
+export const recordOutcome = (nowMs: number): NewJob => ({
+  job: { lane: 'record', action: 'outcome' },
+  giveUpAtMs: nowMs + RECORD_RETRY_MS,
+});
+
+/** Fixes the outcome and frees everything; the provider knows already, or was never asked for anything. */
+export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
+  const hadRoom = call.isRoomCreated || call.pending.some(({ job }) => isRoomCreation(job));
+  // What has not been started has lost its point.
+  const pending = withoutQueuedGraph(call.pending).filter((job) => job.leaseUntilMs !== null);
+  const isKnownUser = call.caller !== null;
+  return {
+    patch: {
+      state: 'ended',
+      outcome: result,
+      endedAtMs: nowMs,
+      offerSdp: null,
+      answerSdp: null,
+      pending,
+      timers: hadRoom ? { cleanUp: nowMs + CLEAN_UP_MS, sweep: nowMs + SWEEP_MS } : {},
+    },
+    entry: { type: 'ended', detail: outcomeDetail(result) },
+    add: isKnownUser ? [recordOutcome(nowMs)] : [],
+    messages: hasMedia(call) ? ['close'] : [],
+  };
+}
+
+const isRoomCreation = (job: Job): boolean => job.lane === 'room' && job.action === 'create';
+
+const outcomeDetail = (result: Outcome): Record<string, string> => ({
+  reason: result.reason,
+  ended_by: result.endedBy,
+  ...(result.detail === undefined ? {} : { detail: result.detail }),
+});
+
+/** Like `finalEnd`, but the provider must be told: reject what was never accepted, terminate the rest. */
+export function ending(call: Call, result: Outcome, nowMs: number): End {
+  const change = finalEnd(call, result, nowMs);
+  const told = tellProvider(call, nowMs);
+  if (told === 'nothing-to-tell') return change;
+  return {
+    ...change,
+    patch: { ...change.patch, state: 'ending' },
+    entry: { ...change.entry, type: 'ending' },
+    add: [...change.add, ...(told === 'once-it-is-named' ? [] : [told])],
+  };
+}
+
+/** The request that ends a call at the provider; an outbound call needs the provider's id for it. */
+function tellProvider(call: Call, nowMs: number): NewJob | 'nothing-to-tell' | 'once-it-is-named' {
+  const giveUpAtMs = nowMs + END_RETRY_MS;
+  if (call.direction === 'inbound') {
+    const wasAccepted = call.state === 'active' || call.state === 'accepting';
+    return { job: { lane: 'graph', action: wasAccepted ? 'terminate' : 'reject' }, giveUpAtMs };
+  }
+  if (call.providerCallId !== null)
+    return { job: { lane: 'graph', action: 'terminate' }, giveUpAtMs };
+  const isDialled = call.timers.adopt !== undefined || call.pending.some(isDialUnderWay);
+  return isDialled ? 'once-it-is-named' : 'nothing-to-tell';
+}
+
+export const isDialUnderWay = ({ job, leaseUntilMs }: PendingJob): boolean =>
+  job.lane === 'graph' && job.action === 'connect' && leaseUntilMs !== null;
+
+export const terminateJob = (nowMs: number): NewJob => ({
+  job: { lane: 'graph', action: 'terminate' },
+  giveUpAtMs: nowMs + END_RETRY_MS,
+});
+
+export const failureDetail = (
+  done: PendingJob,
+  failure: JobFailure,
+): Record<string, string | number | boolean> => ({
+  action: describeJob(done.job),
+  attempt: done.attempt,
+  kind: failure.kind,
+  message: failure.message,
+  ...(failure.status === undefined ? {} : { status: failure.status }),
+  ...(failure.code === undefined ? {} : { code: failure.code }),
+});
+
+export const failureText = (failure: JobFailure): string =>
+  failure.code === undefined ? failure.message : `${failure.code}: ${failure.message}`;
+
+/** Another attempt where that can help; null where it cannot, must not, or its time is over. */
+export function again(call: Call, done: PendingJob, failure: JobFailure, nowMs: number): Answer {
+  if (failure.kind === 'refused' || classOfJob(done.job) === 'never-repeat') return null;
+  const pending = retryJob(call.pending, done, nowMs);
+  return (
+    pending && {
+      patch: { pending },
+      entry: { type: 'action-failed', detail: failureDetail(done, failure) },
+    }
+  );
+}

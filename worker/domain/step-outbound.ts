@@ -1,0 +1,375 @@
+// Decisions that only calls started by the business need: permission, the chosen agent, the dial, the pickup. Pure.
+//
+// A dial is never repeated. Whether it worked is told by the provider's reply or, when that is lost, by a webhook that carries our
+// id; a call that turns up when nobody wants it any more is terminated.
+import type { Call, Dial, Placement, Target, Termination } from './call.ts';
+import {
+  ADOPT_MS,
+  ending,
+  failureDetail,
+  failureText,
+  finalEnd,
+  recordOutcome,
+  RELAY_ANSWER_MS,
+  terminateJob,
+  without,
+  type Answer,
+  type Change,
+  type NewJob,
+} from './change.ts';
+import { agentIdentity } from './ids.ts';
+import { withoutJob, withoutQueuedGraph, type JobResult, type PendingJob } from './job.ts';
+import { outcome, refusalReason, terminationReason, type Outcome } from './outcome.ts';
+import { blankCall } from './step-inbound.ts';
+
+/** How long the chosen agent is rung, in ms. */
+const AGENT_RING_MS = 30_000;
+/** How long an agent may take to join, in ms: a browser asks for the microphone. Nobody waits on the other side. */
+const AGENT_JOIN_MS = 20_000;
+/** How long a user who picked up waits for whom they were to talk with, in ms. */
+const JOIN_MS = 15_000;
+
+/** @returns the call before the decision and what the request changes; null for a repeated one */
+export function onDial(
+  known: Call | null,
+  dial: Dial,
+  placement: Placement | null,
+  nowMs: number,
+): { call: Call; change: Change } | null {
+  if (known) return null;
+  const call: Call = {
+    ...blankCall({ ...dial, providerCallId: null }, nowMs, nowMs),
+    direction: 'outbound',
+    caller: dial.caller,
+    target: dial.target,
+    claim: dial.claim,
+    ask: dial.ask,
+    ringMs: dial.ringMs,
+  };
+  if (!dial.ask) return { call, change: begin(call, placement, nowMs, 'dial-requested') };
+  const answerByMs = nowMs + dial.ask.waitMs;
+  const change: Change = {
+    patch: { state: 'asking', answerByMs, timers: { ask: answerByMs } },
+    entry: { type: 'asking' },
+    add: [{ job: { lane: 'graph', action: 'ask' }, giveUpAtMs: nowMs }],
+  };
+  return { call, change };
+}
+
+/** Permission is no question any more: the agent comes first, everybody else after the pickup. */
+function begin(
+  call: Call,
+  placement: Placement | null,
+  nowMs: number,
+  type: 'dial-requested' | 'asked',
+): Change {
+  const createRoom: NewJob = {
+    job: { lane: 'room', action: 'create' },
+    giveUpAtMs: nowMs + AGENT_RING_MS,
+  };
+  const timers = without(call.timers, 'ask');
+  if (call.target?.kind !== 'agent') {
+    const change = toOffering({ ...call, timers }, placement, nowMs, { type });
+    return { ...change, add: [createRoom, ...(change.add ?? [])] };
+  }
+  if (call.claim) {
+    const { identity } = call.claim;
+    const claimBy = nowMs + AGENT_JOIN_MS;
+    return {
+      patch: { state: 'claimed', answerByMs: claimBy, timers: { ...timers, claim: claimBy } },
+      entry: { type },
+      add: [createRoom, awaitAgent(identity, claimBy)],
+    };
+  }
+  const answerByMs = nowMs + AGENT_RING_MS;
+  return {
+    patch: {
+      state: 'ringing',
+      ringingAtMs: nowMs,
+      answerByMs,
+      timers: { ...timers, answer: answerByMs },
+    },
+    entry: { type: 'ringing', detail: { agent: call.target.agentId } },
+    add: [createRoom],
+  };
+}
+
+export const awaitAgent = (identity: string, giveUpAtMs: number): NewJob => ({
+  job: { lane: 'room', action: 'await', identity },
+  giveUpAtMs,
+});
+
+/** An agent claims an outbound call that was meant for them. */
+export const joinBy = (nowMs: number): number => nowMs + AGENT_JOIN_MS;
+
+export const isMeantFor = (target: Target | null, identity: string): boolean =>
+  target === null || (target.kind === 'agent' && agentIdentity(target.agentId) === identity);
+
+function toOffering(
+  call: Call,
+  placement: Placement | null,
+  nowMs: number,
+  entry: Change['entry'],
+): Change {
+  if (!placement) return finalEnd(call, outcome('no-relay', 'system'), nowMs);
+  return {
+    patch: {
+      state: 'offering',
+      placement,
+      timers: { ...without(call.timers, 'claim', 'answer'), relayAnswer: nowMs + RELAY_ANSWER_MS },
+    },
+    entry,
+    messages: ['offer'],
+  };
+}
+
+export function onAgentThere(
+  call: Call,
+  pending: Call['pending'],
+  placement: Placement | null,
+  nowMs: number,
+): Answer {
+  if (call.state !== 'claimed') return { patch: { pending }, entry: { type: 'agent-ready' } };
+  const change = toOffering({ ...call, pending }, placement, nowMs, { type: 'agent-ready' });
+  return { ...change, patch: { pending, ...change.patch } };
+}
+
+export function onPermission(
+  call: Call,
+  isGranted: boolean,
+  placement: Placement | null,
+  nowMs: number,
+): Answer {
+  if (call.state !== 'asking') return null;
+  if (!isGranted) return finalEnd(call, outcome('permission-not-granted', 'caller'), nowMs);
+  return begin(call, placement, nowMs, 'asked');
+}
+
+export function onAskSent(call: Call, done: PendingJob, result: JobResult, nowMs: number): Answer {
+  const pending = withoutJob(call.pending, done.id);
+  // A request whose reply was lost may have arrived: the user's answer is waited for all the same.
+  if (result.ok || result.kind === 'unsure' || call.state !== 'asking') {
+    const detail = result.ok ? {} : { detail: failureDetail(done, result) };
+    return {
+      patch: { pending },
+      entry: { type: result.ok ? 'action-done' : 'action-failed', ...detail },
+    };
+  }
+  const refused = outcome('permission-not-granted', 'provider', failureText(result));
+  return finalEnd({ ...call, pending }, refused, nowMs);
+}
+
+export function onOfferMade(call: Call, sdp: string, nowMs: number): Answer {
+  if (call.state !== 'offering') return null;
+  return {
+    patch: {
+      state: 'dialling',
+      offerSdp: sdp,
+      answerByMs: nowMs + call.ringMs,
+      timers: { ...without(call.timers, 'relayAnswer'), ring: nowMs + call.ringMs },
+    },
+    entry: { type: 'offer-made' },
+    add: [{ job: { lane: 'graph', action: 'connect' }, giveUpAtMs: nowMs }],
+  };
+}
+
+export function onDialled(call: Call, done: PendingJob, result: JobResult, nowMs: number): Answer {
+  const pending = withoutJob(call.pending, done.id);
+  if (result.ok) {
+    const providerCallId = call.providerCallId ?? result.providerCallId ?? null;
+    return named({ ...call, pending }, providerCallId, { type: 'dialled' }, nowMs, { pending });
+  }
+  const detail = failureDetail(done, result);
+  // A webhook was faster than the reply that failed.
+  if (call.providerCallId !== null)
+    return { patch: { pending }, entry: { type: 'action-failed', detail } };
+  if (result.kind === 'unsure') {
+    const timers = { ...call.timers, adopt: nowMs + ADOPT_MS };
+    return { patch: { pending, timers }, entry: { type: 'dial-unsure', detail } };
+  }
+  if (call.state === 'ending') {
+    return { patch: { pending, state: 'ended' }, entry: { type: 'end-confirmed', detail } };
+  }
+  const refused = outcome(
+    refusalReason(result.code, result.status),
+    'provider',
+    failureText(result),
+  );
+  return finalEnd({ ...call, pending }, refused, nowMs);
+}
+
+/** The provider's id is known: a call that is still wanted goes on, one that is not is terminated. */
+function named(
+  call: Call,
+  providerCallId: string | null,
+  entry: Change['entry'],
+  nowMs: number,
+  more: Partial<Call> = {},
+): Change {
+  const patch = { ...more, providerCallId, timers: without(call.timers, 'adopt') };
+  const isWanted = call.state === 'dialling' || call.state === 'active';
+  if (isWanted || providerCallId === null || providerCallId === call.providerCallId) {
+    return { patch, entry };
+  }
+  return { patch, entry, add: [terminateJob(nowMs)] };
+}
+
+/** True when an event of the provider is about this call and not about another one. */
+const concerns = (call: Call, providerCallId: string): boolean =>
+  call.direction === 'outbound' &&
+  (call.providerCallId === null || call.providerCallId === providerCallId);
+
+export function onAnswer(call: Call, providerCallId: string, sdp: string, nowMs: number): Answer {
+  if (!concerns(call, providerCallId)) return null;
+  if (call.state !== 'dialling' && call.state !== 'active')
+    return late(call, providerCallId, nowMs);
+  if (call.answerSdp !== null) return null;
+  const change = named(call, providerCallId, { type: 'answer-received' }, nowMs, {
+    answerSdp: sdp,
+  });
+  return { ...change, messages: ['apply', 'want'] };
+}
+
+/** Something is heard of a call whose dial was given up as unsure, or cancelled while it was under way. */
+function late(call: Call, providerCallId: string, nowMs: number): Answer {
+  if (call.providerCallId !== null) return null;
+  return named(call, providerCallId, { type: 'found-late' }, nowMs);
+}
+
+export function onStatus(
+  call: Call,
+  event: { providerCallId: string; status: 'ringing' | 'accepted' | 'rejected'; atMs: number },
+  nowMs: number,
+): Answer {
+  if (!concerns(call, event.providerCallId)) return null;
+  if (call.state !== 'dialling') return late(call, event.providerCallId, nowMs);
+  switch (event.status) {
+    case 'ringing':
+      return call.isAlerting ? null : alerting(call, event.providerCallId, nowMs);
+    case 'accepted':
+      return pickedUp(call, event, nowMs);
+    case 'rejected': {
+      const end = finalEnd(call, outcome('callee-rejected', 'caller'), nowMs);
+      return { ...end, patch: { ...end.patch, providerCallId: event.providerCallId } };
+    }
+  }
+}
+
+const dispatch = (call: Call, giveUpAtMs: number): NewJob[] =>
+  call.target?.kind === 'ai' && !call.isAlerting
+    ? [{ job: { lane: 'room', action: 'dispatch' }, giveUpAtMs }]
+    : [];
+
+function alerting(call: Call, providerCallId: string, nowMs: number): Change {
+  const change = named(call, providerCallId, { type: 'alerting' }, nowMs, { isAlerting: true });
+  return { ...change, add: [...(change.add ?? []), ...dispatch(call, call.answerByMs + JOIN_MS)] };
+}
+
+function pickedUp(
+  call: Call,
+  { providerCallId, atMs }: { providerCallId: string; atMs: number },
+  nowMs: number,
+): Change {
+  const change = named(call, providerCallId, { type: 'answered' }, nowMs, {
+    state: 'active',
+    answeredAtMs: nowMs,
+    startedAtMs: atMs,
+  });
+  // In a room that is open to everybody nobody in particular is expected.
+  const isExpected = call.target?.kind !== 'room';
+  const timers = {
+    ...without(change.patch?.timers ?? {}, 'ring'),
+    ...(isExpected ? { join: nowMs + JOIN_MS } : {}),
+  };
+  return {
+    ...change,
+    patch: { ...change.patch, timers },
+    add: [...(change.add ?? []), ...dispatch(call, nowMs + JOIN_MS)],
+  };
+}
+
+export function onOutboundTerminate(call: Call, termination: Termination, nowMs: number): Answer {
+  const id = termination.providerCallId;
+  if (!concerns(call, id)) return null;
+  const times: Partial<Call> = {
+    providerCallId: id,
+    startedAtMs: termination.startedAtMs ?? call.startedAtMs,
+    finishedAtMs: termination.endedAtMs ?? termination.atMs,
+  };
+  switch (call.state) {
+    case 'tombstone':
+      return null;
+    case 'ended':
+      return call.finishedAtMs === null
+        ? {
+            patch: times,
+            entry: { type: 'end-confirmed', detail: { by: 'webhook' } },
+            add: [recordOutcome(nowMs)],
+          }
+        : null;
+    case 'ending':
+      return {
+        patch: {
+          ...times,
+          state: 'ended',
+          timers: without(call.timers, 'adopt'),
+          pending: withoutQueuedGraph(call.pending),
+        },
+        entry: { type: 'end-confirmed', detail: { by: 'webhook' } },
+        add: [recordOutcome(nowMs)],
+      };
+    case 'asking':
+    case 'offered':
+    case 'preparing':
+    case 'ringing':
+    case 'claimed':
+    case 'offering':
+    case 'dialling':
+    case 'accepting':
+    case 'active': {
+      const end = finalEnd({ ...call, ...times }, terminationOutcome(call, termination), nowMs);
+      return { ...end, patch: { ...end.patch, ...times } };
+    }
+  }
+}
+
+function terminationOutcome(call: Call, termination: Termination): Outcome {
+  if (termination.error !== undefined) {
+    return outcome(terminationReason(termination.errorCode), 'provider', termination.error);
+  }
+  // An unanswered call is COMPLETED, too; only a start time or the pickup tells them apart.
+  const wasAnswered = call.state === 'active' || termination.wasPickedUp;
+  return outcome(wasAnswered ? 'callee-hung-up' : 'callee-no-answer', 'caller');
+}
+
+export function onOutboundEnd(call: Call, by: 'agent' | 'api', nowMs: number): Change {
+  return ending(call, outcome(call.state === 'active' ? 'agent-hung-up' : 'cancelled', by), nowMs);
+}
+
+/** Timers that only outbound calls have. */
+export function onOutboundTimer(
+  call: Call,
+  name: 'ask' | 'ring' | 'adopt' | 'join',
+  nowMs: number,
+): Change {
+  switch (name) {
+    case 'ask':
+      return finalEnd(
+        call,
+        outcome('permission-not-granted', 'caller', 'no answer in time'),
+        nowMs,
+      );
+    case 'ring':
+      return ending(call, outcome('callee-no-answer', 'system'), nowMs);
+    case 'join':
+      return ending(call, outcome('agent-did-not-join', 'agent'), nowMs);
+    case 'adopt':
+      if (call.state === 'dialling') {
+        return finalEnd(call, outcome('dial-unconfirmed', 'system'), nowMs);
+      }
+      return {
+        patch: { state: 'ended', timers: without(call.timers, 'adopt') },
+        entry: { type: 'end-unconfirmed' },
+      };
+  }
+}

@@ -1,0 +1,201 @@
+// Decisions about who is in the room: agents claiming, joining, leaving, and the media ending. Pure.
+import { isOver, type Call, type Claim, type MediaEndReason } from './call.ts';
+import {
+  deleteRoom,
+  ending,
+  failureDetail,
+  failureText,
+  again,
+  SWEEP_MS,
+  without,
+  type Answer,
+  type Change,
+} from './change.ts';
+import { withoutJob, type Job, type JobResult, type PendingJob } from './job.ts';
+import { outcome, type EndedBy, type OutcomeReason } from './outcome.ts';
+import { ANSWER_MARGIN_MS } from './step-inbound.ts';
+import { awaitAgent, isMeantFor, joinBy } from './step-outbound.ts';
+
+const CLAIM_READY_MS = 5_000;
+/** A page reload looks like leaving and takes a few seconds. */
+const GRACE_LEFT_MS = 5_000;
+/** A broken connection may be a lift or a changing network. */
+const GRACE_LOST_MS = 15_000;
+
+const isClaimant = (call: Call, identity: string): boolean => call.claim?.identity === identity;
+
+const isInGrace = (call: Call): boolean =>
+  call.timers.graceLeft !== undefined || call.timers.graceLost !== undefined;
+
+export function onJoined(call: Call, identity: string): Answer {
+  if (isOver(call)) return null;
+  const detail = { identity };
+  if (isClaimant(call, identity) && isInGrace(call)) {
+    return {
+      patch: { timers: without(call.timers, 'graceLeft', 'graceLost') },
+      entry: { type: 'agent-returned', detail },
+    };
+  }
+  return { entry: { type: 'participant-joined', detail } };
+}
+
+export function onReady(call: Call, identity: string): Answer {
+  const heard = call.heard.includes(identity) ? call.heard : [...call.heard, identity];
+  const detail = { identity };
+  if (call.state === 'claimed' && call.direction === 'inbound' && isClaimant(call, identity)) {
+    return {
+      patch: { state: 'accepting', heard, timers: without(call.timers, 'claim', 'answer') },
+      entry: { type: 'ready', detail },
+      // An accept may carry the answer by itself, so a pre-accept that waits for a retry is no longer needed.
+      dropQueuedGraph: true,
+      add: [
+        {
+          job: { lane: 'graph', action: 'accept' },
+          giveUpAtMs: call.answerByMs + ANSWER_MARGIN_MS,
+        },
+      ],
+    };
+  }
+  const isConnected = call.state === 'accepting' || call.state === 'active';
+  if (!isConnected || (heard === call.heard && !isInGrace(call))) return null;
+  return {
+    patch: { heard, timers: without(call.timers, 'graceLeft', 'graceLost', 'join') },
+    entry: { type: isInGrace(call) ? 'agent-returned' : 'ready', detail },
+  };
+}
+
+export function onLeft(
+  call: Call,
+  identity: string,
+  why: 'left' | 'lost' | 'removed',
+  nowMs: number,
+): Answer {
+  if (isOver(call)) return null;
+  const detail = { identity, why };
+  if (call.state === 'claimed' && isClaimant(call, identity)) return release(call, `agent ${why}`);
+  const heard = call.heard.filter((other) => other !== identity);
+  const wasLast = heard.length === 0 && call.heard.length > 0;
+  if (!wasLast) return { patch: { heard }, entry: { type: 'participant-left', detail } };
+  if (call.target?.kind === 'ai' && why === 'left') {
+    return ending({ ...call, heard }, outcome('agent-left', 'agent'), nowMs);
+  }
+  const grace: Call['timers'] =
+    why === 'lost' ? { graceLost: nowMs + GRACE_LOST_MS } : { graceLeft: nowMs + GRACE_LEFT_MS };
+  return {
+    patch: { heard, timers: { ...call.timers, ...grace } },
+    entry: { type: 'agent-left', detail },
+  };
+}
+
+export function onClaim(call: Call, claim: Claim, nowMs: number): Answer {
+  // Everywhere else somebody else won, or it is too early or too late; whoever asked reads that from the state.
+  if (call.state !== 'ringing' || !isMeantFor(call.target, claim.identity)) return null;
+  const claimBy = call.direction === 'inbound' ? nowMs + CLAIM_READY_MS : joinBy(nowMs);
+  const timers = call.direction === 'inbound' ? call.timers : without(call.timers, 'answer');
+  return {
+    patch: {
+      state: 'claimed',
+      claim,
+      excluded: call.excluded.filter((identity) => identity !== claim.identity),
+      timers: { ...timers, claim: claimBy },
+    },
+    entry: { type: 'claimed', detail: { agent: claim.agentId } },
+    add: call.direction === 'inbound' ? [] : [awaitAgent(claim.identity, claimBy)],
+  };
+}
+
+/** Takes a claim back and lets the call ring on. */
+export function release(call: Call, why: string): Change {
+  const { claim } = call;
+  return {
+    patch: {
+      state: 'ringing',
+      claim: null,
+      excluded: claim ? [...call.excluded, claim.identity] : call.excluded,
+      timers: without(call.timers, 'claim'),
+    },
+    entry: { type: 'claim-released', detail: { agent: claim?.agentId ?? '', why } },
+    add: claim
+      ? [
+          {
+            job: { lane: 'room', action: 'remove', identity: claim.identity },
+            giveUpAtMs: call.answerByMs,
+          },
+        ]
+      : [],
+  };
+}
+
+/** How each end of the media ends a call that was still going on. */
+const MEDIA_ENDS: Record<MediaEndReason, readonly [OutcomeReason, EndedBy]> = {
+  closed: ['relay-failed', 'system'],
+  internal: ['relay-failed', 'system'],
+  'no-capacity': ['no-relay', 'system'],
+  'unusable-offer': ['unusable-offer', 'provider'],
+  'unusable-answer': ['unusable-answer', 'provider'],
+  'media-failed': ['media-failed', 'provider'],
+  'media-lost': ['media-lost', 'provider'],
+  'room-failed': ['room-failed', 'livekit'],
+  'room-deleted': ['room-deleted', 'livekit'],
+  'removed-from-room': ['removed-from-room', 'livekit'],
+  'room-lost': ['room-lost', 'livekit'],
+};
+
+export function onMediaEnded(
+  call: Call,
+  event: { reason: MediaEndReason; detail?: string | undefined; quality: Call['quality'] },
+  nowMs: number,
+): Answer {
+  if (call.state === 'tombstone') return null;
+  const { quality } = event;
+  if (!isOver(call)) {
+    const end = ending(call, outcome(...MEDIA_ENDS[event.reason], event.detail), nowMs);
+    return {
+      ...end,
+      // The relay has left already, so the room need not wait for it.
+      patch: { ...end.patch, quality, timers: { sweep: nowMs + SWEEP_MS } },
+      add: [...end.add, deleteRoom(nowMs)],
+      messages: [],
+    };
+  }
+  return {
+    patch: { quality: quality ?? call.quality, timers: without(call.timers, 'cleanUp') },
+    entry: { type: 'relay-closed', detail: { reason: event.reason } },
+    ...(call.timers.cleanUp === undefined ? {} : { add: [deleteRoom(nowMs)] }),
+  };
+}
+
+const ROOM_JOBS_DONE = {
+  create: 'room-created',
+  delete: 'room-deleted',
+  remove: 'agent-removed',
+  dispatch: 'agent-dispatched',
+} as const;
+
+export function onRoomJob(
+  call: Call,
+  done: PendingJob,
+  action: Exclude<Extract<Job, { lane: 'room' }>['action'], 'await'>,
+  result: JobResult,
+  nowMs: number,
+): Answer {
+  const pending = withoutJob(call.pending, done.id);
+  if (result.ok) {
+    return {
+      patch: { pending, ...(action === 'create' ? { isRoomCreated: true } : {}) },
+      entry: { type: ROOM_JOBS_DONE[action] },
+    };
+  }
+  const isNeeded = (action === 'create' || action === 'dispatch') && !isOver(call);
+  const isPointless = (action === 'create' || action === 'dispatch') && isOver(call);
+  const retry = isPointless ? null : again(call, done, result, nowMs);
+  if (retry) return retry;
+  if (isNeeded) {
+    const failed = outcome('room-failed', 'livekit', failureText(result));
+    return ending({ ...call, pending }, failed, nowMs);
+  }
+  return {
+    patch: { pending },
+    entry: { type: 'action-failed', detail: failureDetail(done, result) },
+  };
+}
