@@ -31,6 +31,7 @@ async function main(settings: Settings, supervisor: Supervisor): Promise<void> {
   stopWhenPartsDie(stack, supervisor);
 
   const isGood = await runDemoCall(stack);
+  if (supervisor.isStopping) return;
   if (isOnce) {
     await supervisor.stop();
     process.exit(isGood ? 0 : 1);

@@ -268,8 +268,9 @@ async function startRelay(
       RELAY_BIND_ADDRESS: '127.0.0.1',
       RELAY_HTTP_PORT: String(ports.relayHttp),
     },
-    // SIGTERM lets it finish its calls first.
+    // SIGTERM, and the first SIGINT, let it finish its calls.
     stopSignal: 'SIGINT',
+    secondSignalAfterMs: 50,
   });
   await waitForHttp(child, `http://127.0.0.1:${ports.relayHttp}/readyz`, READY_MS_MAX);
   return child;
