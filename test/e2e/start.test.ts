@@ -53,6 +53,19 @@ it('shows one call and says truly how it went', async () => {
   expect(await freeAgain()).not.toContain(false);
 });
 
+it('says which part did not start, and why', async () => {
+  env['RELAY_UDP_PORTS'] = '1026-1025';
+  const child = await start('--once');
+  expect(await child.exited).toBe('code 1');
+  expect(child.tail()).toMatch(/RELAY_UDP_PORTS/);
+  // A part that dies: the port range is fine for us and refused by the relay.
+  env['RELAY_UDP_PORTS'] = '1000-1010';
+  const second = await start('--once');
+  expect(await second.exited).toBe('code 1');
+  expect(second.tail()).toMatch(/relay stopped .*\n[^]*RELAY_UDP_PORTS/);
+  expect(await freeAgain()).not.toContain(false);
+});
+
 it('stays up until it is told to stop, and then leaves nothing running', async () => {
   const child = await start();
   await expect.poll(() => child.tail(), { timeout: 90_000 }).toContain('Ctrl-C stops everything');
