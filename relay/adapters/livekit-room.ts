@@ -107,6 +107,7 @@ class LiveKitRoom implements RoomLink {
       onSkipped: handlers.onPublisherSkipped,
       onReady: handlers.onReady,
       onAudio: handlers.onAudio,
+      onSpeaking: handlers.onSpeaking,
       onSourceGone: handlers.onSourceGone,
     });
   }
@@ -250,6 +251,9 @@ class LiveKitRoom implements RoomLink {
       case 'trackSubscribed':
         if (message.value.trackSid === this.#trackSid)
           this.#hearing.callerIsHeard(this.#people.all());
+        return;
+      case 'speakersChanged':
+        this.#hearing.setSpeakers(message.value.speakers);
         return;
       case 'update':
         this.#applyPeople(message.value.participants);

@@ -127,6 +127,7 @@ async function addParticipant(request: Extract<LoadRequest, { do: 'join' }>): Pr
         onPublisherSkipped: nothing,
         onReady: nothing,
         onSourceGone: nothing,
+        onSpeaking: nothing,
       },
     );
     addEndpoint({
