@@ -3,6 +3,8 @@ import { WebSocket } from 'ws';
 import { Outbox, type NewEvent } from './outbox.ts';
 import type { Clock, Log } from './ports.ts';
 import {
+  CLOSE_REPLACED,
+  CLOSE_TOO_OLD,
   FRAME_BYTES_MAX,
   frameToRelay,
   parseFrame,
@@ -33,7 +35,15 @@ export type LinkHandlers = {
 const REDIAL_MS_MAX = 5_000;
 const REDIAL_MS_FIRST = 250;
 
-/** A refused secret does not heal by itself within seconds, in ms. */
+/** What somebody has to put right before dialling again can help, by HTTP status or close code. */
+const REFUSALS: ReadonlyMap<number, string> = new Map([
+  [401, 'RELAY_ID and RELAY_SECRET: the worker does not know this pair'],
+  [403, 'RELAY_ID and RELAY_SECRET: the worker does not know this pair'],
+  [CLOSE_REPLACED, 'RELAY_ID: another relay is running under the same one'],
+  [CLOSE_TOO_OLD, 'the version of this relay: the worker does not speak its protocol any more'],
+]);
+
+/** Pause after a refusal, in ms: nothing heals by itself within seconds. */
 const REDIAL_REFUSED_MS = 30_000;
 
 /** From dialling to `welcome`, in ms. */
@@ -120,6 +130,7 @@ export class Link {
       headers: { authorization: `Bearer ${this.#options.secret}` },
       handshakeTimeout: WELCOME_MS_MAX,
       maxPayload: FRAME_BYTES_MAX,
+      perMessageDeflate: false,
     });
     this.#socket = socket;
     this.#heardAtMs = this.#clock.nowMs();
@@ -158,14 +169,11 @@ export class Link {
     this.#isWelcome = false;
     clearInterval(this.#watch);
     this.#failures = wasWelcome ? 0 : this.#failures + 1;
-    const isRefused = code === 401 || code === 403;
+    const isRefused = REFUSALS.has(code);
     const delayMs = isRefused ? REDIAL_REFUSED_MS : this.#redialDelayMs();
     const fields = { code, detail, redial_ms: Math.round(delayMs) };
     if (isRefused) {
-      this.#log.error(
-        { ...fields, relay_id: this.#options.relayId },
-        'link.refused: check RELAY_ID and RELAY_SECRET',
-      );
+      this.#log.error({ ...fields, check: REFUSALS.get(code) }, 'link.refused');
     } else {
       this.#log.warn(fields, 'link.lost');
     }

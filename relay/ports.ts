@@ -71,6 +71,8 @@ export type RoomHandlers = {
   onReady: (identity: string) => void;
   /** One RTP packet of an audience track. `source` tells tracks apart and is never reused. */
   onAudio: (source: number, bytes: Uint8Array) => void;
+  /** The server says whether the participant behind a source speaks. */
+  onSpeaking: (source: number, isSpeaking: boolean) => void;
   /** A track is no longer heard. */
   onSourceGone: (source: number) => void;
   /** The room is over for us; said once, also when it could not be joined. */

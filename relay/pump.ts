@@ -88,20 +88,18 @@ export class Pump {
   }
 
   /**
-   * Reads one packet of a source and counts it.
+   * Reads one packet of a source.
    *
    * @returns its header, valid until the next call; `undefined` for bytes that are no RTP packet
    */
-  receive(bytes: Uint8Array, audioLevelId: number, nowMs: number): RtpView | undefined {
-    const view = this.#view;
-    if (!readRtp(bytes, audioLevelId, view)) return undefined;
-    this.quality.packet(view.ssrc, view.sequence, view.timestamp, nowMs);
-    return view;
+  receive(bytes: Uint8Array, audioLevelId: number): RtpView | undefined {
+    return readRtp(bytes, audioLevelId, this.#view) ? this.#view : undefined;
   }
 
-  /** Passes on the packet that `receive` has just read. */
+  /** Counts and passes on the packet that `receive` has just read. */
   pass(source: number, bytes: Uint8Array, nowMs: number): void {
     this.#nowMs = nowMs;
+    this.#count(nowMs);
     const packet = this.#packet;
     packet.source = source;
     packet.sequence = this.#view.sequence;
@@ -112,8 +110,9 @@ export class Pump {
     this.#stitcher.push(packet, nowMs);
   }
 
-  /** The packet that `receive` has just read is no audio. */
-  skip(source: number): void {
+  /** The packet that `receive` has just read is no audio: it counts, and goes nowhere. */
+  skip(source: number, nowMs: number): void {
+    this.#count(nowMs);
     this.#stitcher.skip(source, this.#view.sequence);
   }
 
@@ -148,6 +147,11 @@ export class Pump {
       filled: this.#stitcher.filled - this.#filledBefore,
       ...(this.#firstAudioMs === undefined ? {} : { first_audio_ms: this.#firstAudioMs }),
     };
+  }
+
+  #count(nowMs: number): void {
+    const { ssrc, sequence, timestamp } = this.#view;
+    this.quality.packet(ssrc, sequence, timestamp, nowMs);
   }
 
   readonly #emit = (

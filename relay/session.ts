@@ -200,6 +200,7 @@ export class Session {
           emit({ type: 'publisher-skipped', call_id: callId, identity }),
         onReady: (identity) => emit({ type: 'ready', call_id: callId, identity }),
         onAudio: (source, bytes) => this.#said(source, bytes),
+        onSpeaking: (source, isSpeaking) => this.#speaker.tell(source, isSpeaking),
         onSourceGone: (source) => this.#forget(source),
         onEnded: (reason, detail) => this.close(reason, detail),
       },
@@ -231,10 +232,10 @@ export class Session {
     this.#heardAtMs = nowMs;
     const pump = this.#fromCaller;
     if (!this.#isOpen || !pump || isRtcp(bytes)) return;
-    const view = pump.receive(bytes, 0, nowMs);
+    const view = pump.receive(bytes, 0);
     if (!view) return;
     if (view.payloadType === this.#opusPayloadType) pump.pass(CALLER, bytes, nowMs);
-    else pump.skip(CALLER);
+    else pump.skip(CALLER, nowMs);
   }
 
   /** One packet of somebody in the audience. */
@@ -243,7 +244,7 @@ export class Session {
     const room = this.#room;
     if (!pump || !room || this.isEnded || isRtcp(bytes)) return;
     const nowMs = this.#deps.clock.nowMs();
-    const view = pump.receive(bytes, room.audioLevelId, nowMs);
+    const view = pump.receive(bytes, room.audioLevelId);
     // Packets without payload are probes of the server's.
     if (!view || view.payloadEnd === view.payloadStart) return;
     const size = view.payloadEnd - view.payloadStart;

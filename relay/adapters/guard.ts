@@ -16,6 +16,17 @@ export const guarded =
     }
   };
 
+/** The same for the callback that runs for every packet, without an array of arguments each time. */
+export const guardedPacket =
+  (log: Log, event: string, callback: (bytes: Uint8Array) => void): ((bytes: Uint8Array) => void) =>
+  (bytes) => {
+    try {
+      callback(bytes);
+    } catch (error) {
+      log.error({ err: error }, event);
+    }
+  };
+
 /** Runs one step of closing; a failure is logged so that the steps after it still run. */
 export function attempt(log: Log, event: string, step: () => void): void {
   try {

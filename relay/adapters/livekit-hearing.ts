@@ -8,6 +8,7 @@ export type HearingHandlers = {
   onSkipped: (identity: string) => void;
   onReady: (identity: string) => void;
   onAudio: (source: number, bytes: Uint8Array) => void;
+  onSpeaking: (source: number, isSpeaking: boolean) => void;
   onSourceGone: (source: number) => void;
 };
 
@@ -30,6 +31,8 @@ export class Hearing {
   readonly #sourceByMid = new Map<string, number>();
   readonly #skipped = new Set<string>();
   readonly #ready = new Set<string>();
+  /** Participants who speak, by sid; `undefined` until the server has said something. */
+  #speakers: Set<string> | undefined;
   #isCallerHeard = false;
   #sources = 0;
 
@@ -89,6 +92,16 @@ export class Hearing {
     this.review(people);
   }
 
+  /** The server says who has begun or ceased to speak. */
+  setSpeakers(changes: readonly { readonly sid: string; readonly active: boolean }[]): void {
+    this.#speakers ??= new Set();
+    for (const { sid, active } of changes) {
+      if (active) this.#speakers.add(sid);
+      else this.#speakers.delete(sid);
+    }
+    for (const subscription of this.#subscriptions.values()) this.#tellSpeaking(subscription);
+  }
+
   /** One packet of a section. */
   packet(mid: string, bytes: Uint8Array): void {
     const source = this.#sourceByMid.get(mid);
@@ -109,6 +122,7 @@ export class Hearing {
       this.#sources += 1;
       subscription.source = this.#sources;
       this.#sourceByMid.set(mid, this.#sources);
+      this.#tellSpeaking(subscription);
     }
     if (!this.#isCallerHeard) return;
     for (const { identity, isMicrophone, source } of this.#subscriptions.values()) {
@@ -116,6 +130,11 @@ export class Hearing {
       this.#ready.add(identity);
       this.#handlers.onReady(identity);
     }
+  }
+
+  #tellSpeaking({ source, participantSid }: Subscription): void {
+    if (source === undefined || !this.#speakers) return;
+    this.#handlers.onSpeaking(source, this.#speakers.has(participantSid));
   }
 
   #drop(trackSid: string): void {

@@ -2,7 +2,7 @@
 // offer. Knows mids and track ids; who may be heard is decided elsewhere.
 import { Audio, PeerConnection, type DataChannel, type Track } from 'node-datachannel';
 import type { Log } from '../ports.ts';
-import { attempt, guarded } from './guard.ts';
+import { attempt, guarded, guardedPacket } from './guard.ts';
 
 /** LiveKit's payload type for Opus; servers before 1.13.2 take no other. */
 export const OPUS_PAYLOAD_TYPE = 111;
@@ -148,7 +148,7 @@ export class LiveKitPeer {
     const track = this.#peer.addTrack(audioSection(mid, 'RecvOnly'));
     this.#receivers.set(mid, track);
     track.onMessage(
-      guarded(this.#log, 'room.packet-failed', (bytes) => {
+      guardedPacket(this.#log, 'room.packet-failed', (bytes) => {
         if (this.#state === 'up') this.#handlers.onPacket(mid, bytes);
       }),
     );

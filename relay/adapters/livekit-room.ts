@@ -5,23 +5,22 @@ import {
   DisconnectReason,
   LeaveRequest,
   LeaveRequest_Action,
-  ParticipantInfo_State,
   RequestResponse_Reason,
   SessionDescription,
-  SignalTarget,
   TrackSource,
   TrackType,
-  TrickleRequest,
+  type TrickleRequest,
   UpdateParticipantMetadata,
   type JoinResponse,
   type ParticipantInfo,
 } from '@livekit/protocol';
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Audience } from '../domain/audience.ts';
-import { People, type PeopleChange, type PersonUpdate } from '../domain/room-people.ts';
-import type { JoinRoom, LeftWhy, Log, RoomHandlers, RoomLink } from '../ports.ts';
+import { People, type PeopleChange } from '../domain/room-people.ts';
+import type { JoinRoom, Log, RoomHandlers, RoomLink } from '../ports.ts';
 import type { RelayEndReason } from '../protocol.ts';
 import { Hearing } from './livekit-hearing.ts';
+import { iceServerUrls, personUpdate, trickle } from './livekit-messages.ts';
 import { AUDIO_LEVEL_ID, LiveKitPeer, OPUS_PAYLOAD_TYPE } from './livekit-peer.ts';
 import { JoinRefused, LiveKitSignal, type SignalMessage } from './livekit-signal.ts';
 
@@ -108,6 +107,7 @@ class LiveKitRoom implements RoomLink {
       onSkipped: handlers.onPublisherSkipped,
       onReady: handlers.onReady,
       onAudio: handlers.onAudio,
+      onSpeaking: handlers.onSpeaking,
       onSourceGone: handlers.onSourceGone,
     });
   }
@@ -252,6 +252,9 @@ class LiveKitRoom implements RoomLink {
         if (message.value.trackSid === this.#trackSid)
           this.#hearing.callerIsHeard(this.#people.all());
         return;
+      case 'speakersChanged':
+        this.#hearing.setSpeakers(message.value.speakers);
+        return;
       case 'update':
         this.#applyPeople(message.value.participants);
         return;
@@ -320,50 +323,4 @@ class LiveKitRoom implements RoomLink {
       this.#end(this.#isJoined ? 'room-lost' : 'room-failed', 'negotiation failed');
     }
   }
-}
-
-const trickle = (candidate: string, mid: string): TrickleRequest =>
-  new TrickleRequest({
-    candidateInit: JSON.stringify({
-      candidate: candidate.replace(/^a=/, ''),
-      sdpMid: mid,
-      sdpMLineIndex: 0,
-    }),
-    target: SignalTarget.PUBLISHER,
-  });
-
-/** TURN and STUN servers as the library takes them: credentials inside the address. UDP only. */
-function iceServerUrls(join: JoinResponse): string[] {
-  return join.iceServers.flatMap(({ urls, username, credential }) =>
-    urls
-      .filter((url) => /^(?:stun|turn):/.test(url) && !/transport=tcp/.test(url))
-      .map((url) =>
-        username
-          ? url.replace(':', `:${encodeURIComponent(username)}:${encodeURIComponent(credential)}@`)
-          : url,
-      ),
-  );
-}
-
-function personUpdate(info: ParticipantInfo): PersonUpdate {
-  return {
-    sid: info.sid,
-    identity: info.identity,
-    attributes: info.attributes,
-    tracks: info.tracks
-      .filter((track) => track.type === TrackType.AUDIO)
-      .map(({ sid, source }) => ({
-        sid,
-        isMicrophone: source === TrackSource.MICROPHONE || source === TrackSource.UNKNOWN,
-      })),
-    left:
-      info.state === ParticipantInfo_State.DISCONNECTED
-        ? leftWhy(info.disconnectReason)
-        : undefined,
-  };
-}
-
-function leftWhy(reason: DisconnectReason): LeftWhy {
-  if (reason === DisconnectReason.CLIENT_INITIATED) return 'left';
-  return reason === DisconnectReason.PARTICIPANT_REMOVED ? 'removed' : 'lost';
 }

@@ -18,6 +18,9 @@ const PROTOCOL = 16;
 /** Long enough for a far server, short enough to try again within the time a caller waits. */
 const DIAL_MS_MAX = 3_000;
 
+/** livekit-server's own limit for one signalling message is 2 MiB. */
+const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+
 /** Used when the server does not name its own. Spec: livekit-server defaults, 5 s and 15 s. */
 const PING_INTERVAL_S = 5;
 const PING_TIMEOUT_S = 15;
@@ -105,7 +108,8 @@ export class LiveKitSignal {
       // A header, because query strings end up in access logs.
       headers: { authorization: `Bearer ${token}` },
       handshakeTimeout: DIAL_MS_MAX,
-      maxPayload: 4 * 1024 * 1024,
+      maxPayload: MESSAGE_BYTES_MAX,
+      perMessageDeflate: false,
     });
     const signal = new LiveKitSignal(socket, token, handlers);
     const join = await signal.#firstMessage();

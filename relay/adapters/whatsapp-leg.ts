@@ -4,7 +4,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { readLocalTransport, writeAnswer, writeOfferForLibrary } from '../domain/sdp-write.ts';
 import type { Candidate, Offer } from '../domain/sdp.ts';
 import type { Leg, LegHandlers, Log, OpenLeg } from '../ports.ts';
-import { attempt, guarded } from './guard.ts';
+import { attempt, guarded, guardedPacket } from './guard.ts';
 
 export type WhatsappLegOptions = {
   /** UDP ports, inclusive; each call takes one. */
@@ -136,7 +136,7 @@ class WhatsappLeg implements Leg {
   #take(track: Track): void {
     this.#track = track;
     track.onMessage(
-      guarded(this.#log, 'leg.packet-failed', (bytes) => {
+      guardedPacket(this.#log, 'leg.packet-failed', (bytes) => {
         if (this.#state !== 'closed') this.#handlers.onPacket(bytes);
       }),
     );

@@ -1,5 +1,5 @@
 // Which of several sources is heard when only one can be: the one that speaks, without flapping between two.
-import { LEVEL_SILENT, LevelEstimate } from './opus.ts';
+import { LevelEstimate } from './opus.ts';
 
 /** Levels up to this count as speech, in -dBov; LiveKit's own threshold for "speaking" is 35, quiet headsets need more. */
 const SPEECH_LEVEL_MAX = 45;
@@ -12,14 +12,19 @@ const CHALLENGE_PACKETS = 3;
 
 type Candidate = {
   readonly estimate: LevelEstimate;
+  /** What the server last said of this source; `undefined` before it has said anything. */
+  isSpeaking: boolean | undefined;
   lastSpeechMs: number;
   run: number;
 };
 
 /**
- * Chooses by audio level where the sender measures it (RFC 6464), else by packet sizes. The first source is heard at once;
- * another takes over when it speaks while the one that is heard has been quiet for `HOLD_MS`. Somebody who speaks keeps the
- * floor.
+ * Chooses by the audio level of the packets where they carry one (RFC 6464), else by what the server says of its speakers, else
+ * by packet sizes. Observed: livekit-server 1.13.5 does not forward the level to subscribers, but computes from it who speaks,
+ * every 400 ms; sizes alone mislead, because some encoders spend the same bytes on silence as on a tone.
+ *
+ * The first source is heard at once; another takes over when it speaks while the one that is heard has been quiet for
+ * `HOLD_MS`. Somebody who speaks keeps the floor.
  */
 export class SpeakerChoice {
   readonly #candidates = new Map<number, Candidate>();
@@ -33,14 +38,10 @@ export class SpeakerChoice {
    * @returns whether this packet is to be heard
    */
   hears(source: number, level: number, bytes: number, nowMs: number): boolean {
-    let candidate = this.#candidates.get(source);
-    if (!candidate) {
-      candidate = { estimate: new LevelEstimate(), lastSpeechMs: -Infinity, run: 0 };
-      this.#candidates.set(source, candidate);
-      if (this.#heard < 0) this.#heard = source;
-    }
+    const candidate = this.#candidate(source);
     const loudness = level >= 0 ? level : candidate.estimate.level(bytes);
-    const speaks = loudness <= SPEECH_LEVEL_MAX && loudness < LEVEL_SILENT;
+    const seems = loudness <= SPEECH_LEVEL_MAX;
+    const speaks = level >= 0 ? seems : (candidate.isSpeaking ?? seems);
     candidate.run = speaks ? candidate.run + 1 : 0;
     if (speaks) candidate.lastSpeechMs = nowMs;
     if (source === this.#heard) return true;
@@ -50,11 +51,31 @@ export class SpeakerChoice {
     return source === this.#heard;
   }
 
+  /** The server says whether a source speaks. */
+  tell(source: number, isSpeaking: boolean): void {
+    this.#candidate(source).isSpeaking = isSpeaking;
+  }
+
   /** Forgets a source that is gone. */
   remove(source: number): void {
     this.#candidates.delete(source);
     if (this.#heard !== source) return;
     const [next] = this.#candidates.keys();
     this.#heard = next ?? -1;
+  }
+
+  #candidate(source: number): Candidate {
+    let candidate = this.#candidates.get(source);
+    if (!candidate) {
+      candidate = {
+        estimate: new LevelEstimate(),
+        isSpeaking: undefined,
+        lastSpeechMs: -Infinity,
+        run: 0,
+      };
+      this.#candidates.set(source, candidate);
+      if (this.#heard < 0) this.#heard = source;
+    }
+    return candidate;
   }
 }

@@ -18,8 +18,11 @@ import { FRAME_TICKS, OPUS_TICKS_PER_MS, SILENCE_FRAME, opusTicks } from './opus
 /** How late a slot may be taken, in ms. Wi-Fi and mobile jitter stays below it; a muted source is silence this much later. */
 export const LATE_MS = 40;
 
-/** How far ahead of the clock the stream may run, in ms. */
-export const LEAD_MS = 60;
+/**
+ * How far ahead of the clock the stream may run, in ms: a burst after a stall of a quarter second loses nothing. Being ahead
+ * delays nothing, since every packet leaves when it arrives; the next pause works it off, because filling starts later.
+ */
+export const LEAD_MS = 200;
 
 /** A new source's first packet is at most this late against the grid, in ms. */
 const ALIGN_MS = 20;

@@ -23,6 +23,7 @@ export async function runDemoCall(stack: Stack): Promise<boolean> {
   console.log(`Demo call: ${CALLER.name} (+${CALLER.from}) calls, a test agent answers ...`);
   try {
     const demo = await placeAndAnswer(stack);
+    if (stack.supervisor.isStopping) return false;
     const problems = problemsOf(demo);
     console.log(summary(demo));
     for (const problem of problems) console.error(`  NOT AS IT SHOULD BE: ${problem}`);
@@ -31,6 +32,7 @@ export async function runDemoCall(stack: Stack): Promise<boolean> {
     );
     return problems.length === 0;
   } catch (error) {
+    if (stack.supervisor.isStopping) return false;
     console.error('The demo call FAILED:', error instanceof Error ? error.message : error);
     console.error(
       `The worker's last lines:\n${stack.worker.tail()}\nThe relay's:\n${stack.relay.tail()}`,

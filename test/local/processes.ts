@@ -14,9 +14,9 @@ export type ChildSpec = {
   /** Added to this process's environment; undefined removes a variable. */
   env?: Readonly<Record<string, string | undefined>>;
   cwd?: string;
-  /** For programs that drain upon the first SIGTERM and stop upon the second: ms until the second. */
+  /** For programs that finish their work upon the first signal and stop upon the second: ms until the second. */
   secondSignalAfterMs?: number;
-  /** What makes it stop without waiting for its work to end. Default SIGTERM. */
+  /** What asks it to stop. Default SIGTERM. */
   stopSignal?: NodeJS.Signals;
 };
 
@@ -26,7 +26,7 @@ export type Child = {
   readonly pid: number;
   readonly logPath: string;
   readonly process: ChildProcess;
-  /** One SIGTERM only makes it wait for its work to end. */
+  /** One signal only makes it wait for its work to end. */
   readonly needsTwoSignals: boolean;
   /** Resolves when it has gone, with its code or the signal that ended it. */
   readonly exited: Promise<string>;

@@ -15,6 +15,9 @@ const schema = z.object({
   RELAY_UDP_PORTS: z
     .string()
     .regex(/^\d{4,5}-\d{4,5}$/, 'expected a range such as 40000-40099')
+    .refine((range) => Number(range.split('-')[0]) <= Number(range.split('-')[1]), {
+      error: 'expected the lower port first',
+    })
     .default('40000-40099'),
 });
 

@@ -11,6 +11,8 @@ import { Supervisor } from './processes.ts';
 import { checkPorts, readSettings, type Settings } from './settings.ts';
 
 const isOnce = process.argv.includes('--once');
+/** Somebody wants it to stop; from then on failures of what is being stopped are no news. */
+let isInterrupted = false;
 
 async function main(settings: Settings, supervisor: Supervisor): Promise<void> {
   const { stateFolder } = settings;
@@ -31,6 +33,7 @@ async function main(settings: Settings, supervisor: Supervisor): Promise<void> {
   stopWhenPartsDie(stack, supervisor);
 
   const isGood = await runDemoCall(stack);
+  if (isInterrupted) return;
   if (isOnce) {
     await supervisor.stop();
     process.exit(isGood ? 0 : 1);
@@ -38,14 +41,21 @@ async function main(settings: Settings, supervisor: Supervisor): Promise<void> {
   printAddresses(settings, stack, agentPage.url);
 }
 
+/** Signals this soon after one another, in ms, are one: who stops a process group also reaches us through the launcher. */
+const SAME_SIGNAL_MS = 500;
+
 /** First signal: stop in order. Second: at once. */
 function stopUponSignals(supervisor: Supervisor): void {
+  let interruptedAtMs = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
     const code = signal === 'SIGINT' ? 130 : 143;
-    if (supervisor.isStopping) {
+    if (isInterrupted) {
+      if (Date.now() - interruptedAtMs < SAME_SIGNAL_MS) return;
       Supervisor.killAll();
       process.exit(code);
     }
+    isInterrupted = true;
+    interruptedAtMs = Date.now();
     console.log('\nStopping ... (again to force)');
     void supervisor.stop().then(() => process.exit(code));
   };
@@ -88,8 +98,7 @@ try {
   stopUponSignals(supervisor);
   await main(settings, supervisor);
 } catch (error) {
-  // While stopping, failures of what is being stopped are no news.
-  if (!supervisor?.isStopping) {
+  if (!isInterrupted) {
     console.error(error instanceof SetupError ? error.message : error);
     await supervisor?.stop();
     process.exit(1);

@@ -33,7 +33,8 @@ async function runStage({ name, script, args }: Stage): Promise<void> {
   const child = spawn(process.execPath, [script, ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, CI: '1' },
+    // Without a terminal, plain text: not every tool notices by itself.
+    env: { ...process.env, ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }) },
   });
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   process.on('SIGTERM', forward);

@@ -49,6 +49,7 @@ const configuration = (port: number, apiKey: string, apiSecret: string): string 
       node_ip: '127.0.0.1',
       use_external_ip: false,
       enable_loopback_candidate: true,
+      ips: { includes: ['127.0.0.1/32'] },
     },
     keys: { [apiKey]: apiSecret },
     logging: { level: 'info' },

@@ -43,6 +43,14 @@ export const NUMBER = { phoneNumberId: '106540352242922', displayPhoneNumber: '1
 
 const simulatorUrlOf = ({ ports }: StackOptions): string => `http://127.0.0.1:${ports.simulator}`;
 
+/** The relay's own default; each call takes a port, so fewer ports mean fewer calls. */
+const CAPACITY_MAX = 50;
+
+function portsIn(range: string): number {
+  const [first = 0, last = 0] = range.split('-').map(Number);
+  return last - first + 1;
+}
+
 const UDP_PORTS_OF_TESTS = 64;
 const READY_MS_MAX = 60_000;
 
@@ -265,11 +273,13 @@ async function startRelay(
       RELAY_ID: relay.id,
       RELAY_SECRET: relay.secret,
       RELAY_UDP_PORTS: ports.relayUdp,
+      RELAY_CAPACITY: String(Math.min(CAPACITY_MAX, portsIn(ports.relayUdp))),
       RELAY_BIND_ADDRESS: '127.0.0.1',
       RELAY_HTTP_PORT: String(ports.relayHttp),
     },
-    // SIGTERM lets it finish its calls first.
+    // SIGTERM, and the first SIGINT, let it finish its calls.
     stopSignal: 'SIGINT',
+    secondSignalAfterMs: 50,
   });
   await waitForHttp(child, `http://127.0.0.1:${ports.relayHttp}/readyz`, READY_MS_MAX);
   return child;

@@ -2,6 +2,7 @@
 // No clock of its own: times come in with the packets.
 import { FRAME_TICKS, OpusDecoder, opusPacketMs } from './opus.ts';
 import { findTones, loudnessDbfs } from './spectrum.ts';
+import type { PayloadTypes } from './talking.ts';
 
 /** A tone heard without interruption; times in ms since the epoch. */
 export type ToneSpan = { hz: number; fromMs: number; toMs: number; dbfs: number };
@@ -57,13 +58,14 @@ const WINDOW_FRAMES = 5;
 const LIST_LENGTH_MAX = 2000;
 /** Two findings this near are one tone. */
 const SAME_TONE_HZ = 12;
-const OPUS = 111;
-const TELEPHONE_EVENT = 126;
+/** Meta's own numbering; a business that calls brings its own. */
+const OWN_TYPES: PayloadTypes = { opus: 111, events: 126 };
 const DTMF_DIGITS = '0123456789*#ABCD';
 
 /** Listens to one RTP stream after decryption. */
 export class Hearing {
   readonly #report: HeardReport = emptyReport();
+  readonly #types: PayloadTypes;
   #decoder: OpusDecoder | undefined;
   #accepted = false;
   #newest: { sequence: number; timestamp: number; payloadType: number } | undefined;
@@ -72,7 +74,8 @@ export class Hearing {
   #dtmfTimestamp: number | undefined;
 
   /** @param decode false keeps only the counts, which is a tenth of the work */
-  constructor(decode = true) {
+  constructor(decode = true, types: PayloadTypes = OWN_TYPES) {
+    this.#types = types;
     this.#decoder = decode ? new OpusDecoder() : undefined;
   }
 
@@ -93,8 +96,8 @@ export class Hearing {
       report.payloadTypes.push(packet.payloadType);
     }
     if (this.#order(packet, atMs) === 'repeated') return;
-    if (packet.payloadType === TELEPHONE_EVENT) this.#hearDtmf(packet, atMs);
-    else if (packet.payloadType === OPUS) this.#hearAudio(packet.payload, atMs);
+    if (packet.payloadType === this.#types.events) this.#hearDtmf(packet, atMs);
+    else if (packet.payloadType === this.#types.opus) this.#hearAudio(packet.payload, atMs);
   }
 
   /** @param compound one decrypted compound packet. Spec: RFC 3550 section 6.1 */
@@ -151,7 +154,8 @@ export class Hearing {
     }
     report.lost += step - 1;
     const ticks = newest ? (timestamp - newest.timestamp) | 0 : FRAME_TICKS;
-    const audioFollowsAudio = payloadType === OPUS && newest?.payloadType === OPUS;
+    const { opus } = this.#types;
+    const audioFollowsAudio = payloadType === opus && newest?.payloadType === opus;
     if (step === 1 && audioFollowsAudio && ticks !== FRAME_TICKS) {
       push(report.timestampJumps, { atMs, ticks });
     }

@@ -1,10 +1,12 @@
 // Meta's media endpoint of one simulated call: ICE-lite, DTLS-SRTP, Opus. It plays a known signal and reports what it heard.
 import { parseAnswer, type Answer } from './answer.ts';
+import { parseOffer, type BusinessOffer } from './business-offer.ts';
+import { whoStartsDtls } from './dtls-role.ts';
 import { Hearing, shareOfTone, type HeardReport } from './hearing.ts';
 import { IceLiteAgent, type IceCounts } from './ice-lite.ts';
 import { writeDocumentedOffer, writeOffer } from './offer.ts';
 import { lastReportOf, writeSenderReport } from './rtcp.ts';
-import { localIdentity, SecureMedia } from './secure-media.ts';
+import { localIdentity, SecureMedia, type Identity } from './secure-media.ts';
 import { DEFAULT_SIGNAL, loopOf, type Signal } from './signals.ts';
 import { Talking } from './talking.ts';
 
@@ -34,6 +36,13 @@ export type LitePhoneOptions = {
 const FIRST_REPORT_MS = 2500;
 const REPORT_INTERVAL_MS = 5000;
 
+/** What a phone that is called does differently. */
+export type AnsweringOptions = LitePhoneOptions & {
+  /** The role in Meta's answer, default passive; `actpass` takes whichever is left. An offer of `active` forces passive. */
+  setup?: 'active' | 'passive' | 'actpass';
+};
+
+const OWN_TYPES = { opus: 111, events: 126 };
 const processClock = () => performance.timeOrigin + performance.now();
 
 /**
@@ -43,8 +52,12 @@ const processClock = () => performance.timeOrigin + performance.now();
  * sends nothing until `startTalking`. It never sends a connectivity check.
  */
 export class LitePhone {
-  /** The SDP offer for the `connect` webhook. */
+  /** The SDP offer for the `connect` webhook; in a phone that is called, the business's. */
   readonly offer: string;
+  /** In a phone that is called, Meta's SDP answer for the `connect` webhook. */
+  readonly answer: string | null;
+  /** Payload types of this call's Opus and key presses; a business that calls chooses them. */
+  readonly payloadTypes: { readonly opus: number; readonly events: number | undefined };
   /** Settles when ICE and DTLS are up; rejects when the handshake fails. Pending for ever if nobody answers. */
   readonly connected: Promise<void>;
   /** When `connected` settled, ms since the epoch. */
@@ -57,6 +70,7 @@ export class LitePhone {
   readonly #play: Signal;
   #media: SecureMedia | undefined;
   #answer: Answer | undefined;
+  #warnings: readonly string[] = [];
   #octetsSent = 0;
   #lastSent = { timestamp: 0 };
   #lastReport = { middle: 0, atMs: 0 };
@@ -64,20 +78,27 @@ export class LitePhone {
   #reports: NodeJS.Timeout | undefined;
   #settle: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
 
-  private constructor(agent: IceLiteAgent, fingerprint: string, options: LitePhoneOptions) {
+  private constructor(
+    agent: IceLiteAgent,
+    fingerprint: string,
+    options: AnsweringOptions,
+    called?: { sdp: string; business: BusinessOffer },
+  ) {
     this.#agent = agent;
     this.#now = options.now ?? processClock;
     this.#play = options.play ?? DEFAULT_SIGNAL;
     // Encoding takes some 40 ms the first time; done now, it does not delay the accept.
     loopOf(this.#play);
-    this.#hearing = new Hearing(options.listen ?? true);
+    this.payloadTypes = called?.business ?? OWN_TYPES;
+    this.#hearing = new Hearing(options.listen ?? true, this.payloadTypes);
     this.#talking = new Talking((header, payload) => {
       this.#octetsSent += payload.length;
       this.#lastSent = { timestamp: header.timestamp };
       this.#media?.sendRtp(header, payload);
     }, this.#now);
+    this.#talking.payloadTypes = this.payloadTypes;
     const write = options.shape === 'documented' ? writeDocumentedOffer : writeOffer;
-    this.offer = write({
+    const text = write({
       host: options.bind ?? '127.0.0.1',
       port: agent.port,
       ufrag: agent.ufrag,
@@ -86,7 +107,12 @@ export class LitePhone {
       ssrc: this.#talking.ssrc,
       nowMs: Math.round(this.#now()),
       ipv6: options.ipv6,
+      ...(called
+        ? { answering: { ...called.business, setup: roleInAnswer(called, options) } }
+        : {}),
     });
+    this.offer = called?.sdp ?? text;
+    this.answer = called ? text : null;
     this.connected = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     // Whoever does not wait for the connection must not be ended by its failure.
     this.connected.catch(() => {});
@@ -95,6 +121,29 @@ export class LitePhone {
   static async create(options: LitePhoneOptions = {}): Promise<LitePhone> {
     const agent = await IceLiteAgent.create(options.bind ?? '127.0.0.1', options.port);
     return new LitePhone(agent, (await localIdentity()).fingerprint, options);
+  }
+
+  /**
+   * A phone that a business calls: it has the business's offer and answers checks at once.
+   *
+   * @param sdp the business's offer
+   * @throws SdpValidationError when Meta would refuse the offer
+   */
+  static async answering(sdp: string, options: AnsweringOptions = {}): Promise<LitePhone> {
+    const business = parseOffer(sdp);
+    const identity = await localIdentity();
+    const agent = await IceLiteAgent.create(options.bind ?? '127.0.0.1', options.port);
+    const phone = new LitePhone(agent, identity.fingerprint, options, { sdp, business });
+    phone.#warnings = business.warnings;
+    const setup = roleInAnswer({ business }, options);
+    if (setup === 'actpass') {
+      void whoStartsDtls(agent).then(({ role, backlog }) => {
+        phone.#secure(identity, role, business.fingerprint);
+        for (const datagram of backlog) agent.onDatagram(datagram);
+      });
+    } else phone.#secure(identity, setup === 'active' ? 'client' : 'server', business.fingerprint);
+    agent.start(business.ufrag);
+    return phone;
   }
 
   /**
@@ -111,8 +160,13 @@ export class LitePhone {
     }
     const identity = await localIdentity();
     this.#answer = answer;
-    const role = answer.setup === 'active' ? 'server' : 'client';
-    const media = new SecureMedia(this.#agent, identity, role, answer.fingerprint);
+    this.#warnings = answer.warnings;
+    this.#secure(identity, answer.setup === 'active' ? 'server' : 'client', answer.fingerprint);
+    this.#agent.start(answer.ufrag);
+  }
+
+  #secure(identity: Identity, role: 'server' | 'client', fingerprint: string): void {
+    const media = new SecureMedia(this.#agent, identity, role, fingerprint);
     this.#media = media;
     media.onRtp = ({ header, payload }) => this.#hearRtp(header, payload);
     media.onRtcp = (compound) => this.#hearRtcp(compound);
@@ -123,12 +177,11 @@ export class LitePhone {
       },
       (reason: unknown) => this.#settle?.reject(reason),
     );
-    this.#agent.start(answer.ufrag);
   }
 
-  /** What Meta would tolerate in the applied answer but recommends against. */
+  /** What Meta would tolerate in the business's SDP but recommends against. */
   get answerWarnings(): readonly string[] {
-    return this.#answer?.warnings ?? [];
+    return this.#warnings;
   }
 
   /** From now on what the business sends is part of the call, not early media. */
@@ -237,4 +290,9 @@ export class LitePhone {
           };
     this.#media?.sendRtcp(writeSenderReport(own, heard, nowMs));
   }
+}
+
+/** Spec: RFC 5763 section 5: an offer of active leaves the answer only passive. */
+function roleInAnswer(called: { business: BusinessOffer }, options: AnsweringOptions) {
+  return called.business.setup === 'active' ? 'passive' : (options.setup ?? 'passive');
 }

@@ -20,7 +20,8 @@ import type { IceLiteAgent } from './ice-lite.ts';
 // Provider: SRTP profiles are undocumented (calling reference, read 2026-06); this one every WebRTC stack has.
 const SRTP_PROFILE = ProtectionProfileAes128CmHmacSha1_80;
 
-type Identity = {
+/** A certificate and what SDP says of it. */
+export type Identity = {
   certPem: string;
   keyPem: string;
   signatureHash: {

@@ -7,11 +7,12 @@ import { loopOf, type Signal } from './signals.ts';
 /** Where packets go; already-secured media in production, an array in tests. */
 export type RtpSink = (header: RtpHeader, payload: Buffer) => void;
 
+/** Payload types of Opus and of key presses. */
+export type PayloadTypes = { readonly opus: number; readonly events: number | undefined };
+
 const FRAME_MS = 20;
 /** After a stall of the process at most this many frames are caught up; a real phone would have dropped the rest. */
 const CATCH_UP_FRAMES_MAX = 10;
-const OPUS = 111;
-const TELEPHONE_EVENT = 126;
 const DTMF_DIGITS = '0123456789*#ABCD';
 /** RTP ticks of RFC 4733 run at 8 kHz: 160 in 20 ms. */
 const DTMF_TICKS_PER_FRAME = 160;
@@ -24,6 +25,8 @@ export class Talking {
   readonly ssrc = randomInt(1, 0xffff_ffff);
   packetsSent = 0;
   firstSentAtMs: number | null = null;
+  /** Of Meta's own numbering; a business that calls brings its own. Keys without a payload type of theirs are not sent. */
+  payloadTypes: PayloadTypes = { opus: 111, events: 126 };
 
   readonly #sink: RtpSink;
   readonly #now: () => number;
@@ -86,7 +89,7 @@ export class Talking {
     if (this.#key) this.#sendKey(this.#key);
     else {
       const frame = this.#loop[this.#position % this.#loop.length] as Buffer;
-      this.#send(OPUS, this.#timestamp, this.packetsSent === 0, frame);
+      this.#send(this.payloadTypes.opus, this.#timestamp, this.packetsSent === 0, frame);
     }
     this.#position++;
     this.#timestamp += FRAME_TICKS;
@@ -101,12 +104,13 @@ export class Talking {
   #sendKey(key: KeyDown): void {
     key.frame++;
     const isEnd = key.frame === key.press.frames;
+    const { events } = this.payloadTypes;
     const payload = Buffer.alloc(4);
     payload.writeUInt8(key.press.event, 0);
     payload.writeUInt8((isEnd ? 0x80 : 0) | 10, 1);
     payload.writeUInt16BE(key.frame * DTMF_TICKS_PER_FRAME, 2);
     for (let copy = 0; copy < (isEnd ? 3 : 1); copy++) {
-      this.#send(TELEPHONE_EVENT, key.timestamp, key.frame === 1, payload);
+      if (events !== undefined) this.#send(events, key.timestamp, key.frame === 1, payload);
     }
     if (isEnd) this.#key = undefined;
   }

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { describeConfig, parseConfig } from '../../../relay/config.ts';
+import { describeConfig, environment, parseConfig } from '../../../relay/config.ts';
 
 const env = (change: Record<string, string | undefined> = {}) => ({
   ROOMLINE_URL: 'https://calls.example',
@@ -65,4 +66,18 @@ it('shows what is in force with secrets masked', () => {
   expect(lines).toContain('RELAY_UDP_PORTS=40000-40999');
   expect(lines).toContain('RELAY_SECRET=********');
   expect(lines.join('\n')).not.toContain('a-very-secret-secret');
+});
+
+it('is listed whole in the example file, whose defaults are the real ones', () => {
+  const text = readFileSync(new URL('../../../relay/.env.example', import.meta.url), 'utf8');
+  const listed = Object.fromEntries(
+    text
+      .split('\n')
+      .filter((line) => /^[A-Z]/.test(line))
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+  expect(Object.keys(listed)).toEqual(Object.keys(environment.shape));
+  const given = parseConfig({ ...listed, ...env() });
+  const bare = parseConfig(env());
+  expect(given).toEqual(bare);
 });

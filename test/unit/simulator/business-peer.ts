@@ -9,13 +9,15 @@ import {
 import { Hearing, type HeardReport } from '../../local/simulator/hearing.ts';
 import { loopOf, type Signal } from '../../local/simulator/signals.ts';
 
-/** Answers Meta's offer, hears the phone, and plays a signal to it. */
+/** Answers Meta's offer or makes one, hears the phone, and plays a signal to it. */
 export class BusinessPeer {
   readonly #connection: RTCPeerConnection;
   readonly #track = new MediaStreamTrack({ kind: 'audio' });
   readonly #hearing = new Hearing();
   #timer: NodeJS.Timeout | undefined;
   answer = '';
+  /** What goes out with `connect`. */
+  offer = '';
 
   private constructor() {
     this.#connection = new RTCPeerConnection({
@@ -51,19 +53,40 @@ export class BusinessPeer {
   ): Promise<BusinessPeer> {
     const peer = new BusinessPeer();
     const connection = peer.#connection;
-    connection.onTrack.subscribe((track) => {
-      track.onReceiveRtp.subscribe(({ header, payload }) => {
-        const { payloadType, sequenceNumber: sequence, timestamp, ssrc } = header;
-        const packet = { payloadType, sequence, timestamp, ssrc, payload };
-        peer.#hearing.hearRtp(packet, performance.timeOrigin + performance.now());
-      });
-    });
+    peer.#listen();
     await connection.setRemoteDescription({ type: 'offer', sdp: offer });
     if (role === 'passive') for (const dtls of connection.dtlsTransports) dtls.role = 'server';
     connection.addTrack(peer.#track);
     await connection.setLocalDescription(await connection.createAnswer());
     peer.answer = asMetaWantsIt(connection.localDescription?.sdp ?? '');
     return peer;
+  }
+
+  /** A peer that calls: `offer` is complete, the answer goes to `applyAnswer`. */
+  static async offering(): Promise<BusinessPeer> {
+    const peer = new BusinessPeer();
+    const connection = peer.#connection;
+    peer.#listen();
+    connection.addTrack(peer.#track);
+    await connection.setLocalDescription(await connection.createOffer());
+    peer.offer = asMetaWantsIt(connection.localDescription?.sdp ?? '');
+    return peer;
+  }
+
+  /** @param roleForActpass what `actpass`, which is illegal in an answer, is rewritten to */
+  async applyAnswer(sdp: string, roleForActpass: 'active' | 'passive' = 'passive'): Promise<void> {
+    const usable = sdp.replace('a=setup:actpass', `a=setup:${roleForActpass}`);
+    await this.#connection.setRemoteDescription({ type: 'answer', sdp: usable });
+  }
+
+  #listen(): void {
+    this.#connection.onTrack.subscribe((track) => {
+      track.onReceiveRtp.subscribe(({ header, payload }) => {
+        const { payloadType, sequenceNumber: sequence, timestamp, ssrc } = header;
+        const packet = { payloadType, sequence, timestamp, ssrc, payload };
+        this.#hearing.hearRtp(packet, performance.timeOrigin + performance.now());
+      });
+    });
   }
 
   /** Settles when ICE and DTLS are up. */

@@ -134,6 +134,21 @@ describe('the one who is heard', () => {
     expect(last).toBe(2);
   });
 
+  it('is who the server says, where sizes mislead', () => {
+    const choice = new SpeakerChoice();
+    let last = 0;
+    for (let nowMs = 0; nowMs < 2_000; nowMs += 20) {
+      if (nowMs === 400) {
+        choice.tell(1, false);
+        choice.tell(2, true);
+      }
+      if (choice.hears(1, -1, 55, nowMs)) last = 1;
+      if (choice.hears(2, -1, 121, nowMs)) last = 2;
+      if (nowMs === 380) expect(last).toBe(1);
+    }
+    expect(last).toBe(2);
+  });
+
   it('is the other one when a source goes', () => {
     const choice = new SpeakerChoice();
     step(choice, 0, SPEAKS, SPEAKS);

@@ -1,0 +1,16 @@
+// Runs one benchmark by name: `npm run bench -- calls`.
+const BENCHMARKS: Record<string, () => Promise<{ run: (args: string[]) => Promise<object> }>> = {
+  calls: () => import('./calls.ts'),
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const load = BENCHMARKS[name];
+if (!load) {
+  console.error(`Name one of: ${Object.keys(BENCHMARKS).join(', ')}`);
+  process.exit(1);
+}
+const { run } = await load();
+const figures = await run(args);
+// The last line is for machines.
+console.log(JSON.stringify(figures));
+process.exit(0);
