@@ -28,6 +28,18 @@ const relaySecrets = z
     return new Map(pairs as [string, string][]);
   });
 
+/**
+ * An address that may be sent requests with somebody's data: https, or plain http on this machine.
+ *
+ * @param text an absolute URL
+ */
+export function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback);
+}
+
 /** Every variable that the worker reads. */
 export const settings = z.object({
   /** App secrets that sign the provider's webhooks; all are accepted, for rotation. */
@@ -52,6 +64,12 @@ export const settings = z.object({
     .string()
     .regex(/^v\d{2}\.\d$/, 'expected a version such as v25.0')
     .default('v25.0'),
+  /** Where webhook bodies go that hold anything not ours, unless their number has an address of its own. Empty: nowhere. */
+  DEFAULT_FORWARD_URL: z
+    .string()
+    .refine((value) => value === '' || isSafeUrl(value), 'expected an https:// URL')
+    .transform((value) => (value === '' ? null : value))
+    .optional(),
   /** Where the Switchboard should run: a Durable Object location hint, close to the D1 database. */
   LOCATION_HINT: z
     .enum(['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'])

@@ -3,10 +3,14 @@ import { waitUntil } from 'cloudflare:workers';
 import { drizzle } from 'drizzle-orm/d1';
 import { createCallReader } from './adapters/call-reader-d1.ts';
 import { createDirectory } from './adapters/directory-d1.ts';
+import { createForwardStore } from './adapters/forward-store-d1.ts';
+import { createNumberStore } from './adapters/number-store-d1.ts';
 import { createApp } from './app.ts';
 import { ConfigError, parseConfig } from './config.ts';
 import type { Env } from './env.ts';
+import { retryForwards } from './handlers/forward-webhook.ts';
 import { Problem, problemResponse } from './http/problems.ts';
+import type { Services } from './services.ts';
 
 export { Outgoing } from './outgoing.ts';
 export { Switchboard } from './switchboard.ts';
@@ -16,30 +20,37 @@ const SWITCHBOARD_NAME = 'switchboard';
 
 let app: ReturnType<typeof createApp> | null = null;
 
-function build(env: Env): ReturnType<typeof createApp> {
+function servicesOf(env: Env): Services {
   const config = parseConfig({ ...env });
   const db = drizzle(env.DB);
   const options = config.LOCATION_HINT ? { locationHint: config.LOCATION_HINT } : {};
-  return createApp({
+  return {
     config,
     directory: createDirectory(db),
+    numbers: createNumberStore(db),
+    forwards: createForwardStore(db),
     calls: createCallReader(db),
     switchboard: () => env.SWITCHBOARD.get(env.SWITCHBOARD.idFromName(SWITCHBOARD_NAME), options),
     assets: env.ASSETS,
     now: () => Date.now(),
     later: (work) => waitUntil(work),
-  });
+  };
 }
 
 export default {
   async fetch(request, env, ctx) {
     try {
-      app ??= build(env);
+      app ??= createApp(servicesOf(env));
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       console.error('worker.not-configured', { problem: error.message });
       return problemResponse(new Problem('not-configured', error.message));
     }
     return app.fetch(request, env, ctx);
+  },
+
+  /** Every minute: webhook bodies that could not be passed on yet. */
+  async scheduled(_controller, env) {
+    await retryForwards(servicesOf(env));
   },
 } satisfies ExportedHandler<Env>;

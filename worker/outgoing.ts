@@ -1,22 +1,40 @@
 // Requests to the provider and to LiveKit, made in the stateless worker on the Switchboard's behalf, so that slow replies cannot
-// use up the Switchboard's connections.
+// use up the Switchboard's connections. One attempt per call of `run`; repeating is decided by `domain/job.ts`.
 import { WorkerEntrypoint } from 'cloudflare:workers';
-import { drizzle } from 'drizzle-orm/d1';
-import { createDirectory } from './adapters/directory-d1.ts';
-import { actOnCall } from './adapters/graph-meta.ts';
+import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1';
+import { createDirectory, type Directory } from './adapters/directory-d1.ts';
 import { doRoomJob } from './adapters/livekit.ts';
-import { unseal } from './adapters/sealed-secret.ts';
-import { parseConfig } from './config.ts';
-import type { CallId, NumberId } from './domain/ids.ts';
-import type { Job, JobResult } from './domain/job.ts';
+import type { CallRequest, Provider, UserAddress } from './adapters/provider.ts';
+import { parseConfig, type Config } from './config.ts';
+import type { AskWording } from './domain/call.ts';
+import type { CallId, ContactId, NumberId } from './domain/ids.ts';
+import type { GraphAction, Job, JobResult } from './domain/job.ts';
 import type { Env } from './env.ts';
+import { sendPermissionRequest } from './handlers/ask-permission.ts';
+import { openProvider } from './handlers/open-provider.ts';
 
 /** What a job needs to know of its call; credentials are looked up here and never stored with the job. */
 export interface JobSubject {
   readonly callId: CallId;
   readonly numberId: NumberId;
-  readonly providerCallId: string;
+  /** Null for an outbound call that the provider has not named yet. */
+  readonly providerCallId: string | null;
   readonly answerSdp: string | null;
+  /** Outbound only, as everything below. */
+  readonly offerSdp: string | null;
+  /** Comes back with the call's webhooks. */
+  readonly opaque: string | null;
+  readonly user: UserAddress | null;
+  readonly contactId: ContactId | null;
+  readonly wording: AskWording | null;
+}
+
+/** What handlers that run on the Switchboard's behalf work with. */
+export interface OutgoingDeps {
+  readonly config: Config;
+  readonly db: DrizzleD1Database;
+  readonly directory: Directory;
+  readonly now: () => number;
 }
 
 export class Outgoing extends WorkerEntrypoint<Env> {
@@ -24,26 +42,13 @@ export class Outgoing extends WorkerEntrypoint<Env> {
   async run(subject: JobSubject, job: Job): Promise<JobResult> {
     try {
       const config = parseConfig({ ...this.env });
-      if (job.lane === 'room') {
-        const access = {
-          url: config.LIVEKIT_URL,
-          apiKey: config.LIVEKIT_API_KEY,
-          apiSecret: config.LIVEKIT_API_SECRET,
-        };
-        return await doRoomJob(access, subject.callId, job);
-      }
-      const number = await createDirectory(drizzle(this.env.DB)).findNumber(subject.numberId);
-      if (!number) return { ok: false, kind: 'refused', message: 'the number is not registered' };
-      const carriesAnswer = job.action === 'pre_accept' || job.action === 'accept';
-      return await actOnCall({
-        baseUrl: number.apiBaseUrl,
-        version: config.GRAPH_VERSION,
-        phoneNumberId: number.phoneNumberId,
-        accessToken: await unseal(config.TOKEN_ENCRYPTION_KEYS, number.id, number.sealed),
-        action: job.action,
-        providerCallId: subject.providerCallId,
-        answerSdp: carriesAnswer ? subject.answerSdp : null,
-      });
+      const db = drizzle(this.env.DB);
+      const deps = { config, db, directory: createDirectory(db), now: () => Date.now() };
+      if (job.lane === 'room') return await doRoomJob(liveKit(config), subject.callId, job);
+      if (job.action === 'ask') return await ask(deps, subject);
+      const provider = await openProvider(deps, subject.numberId);
+      if (!provider) return refused('the number is not registered');
+      return await act(provider, subject, job.action);
     } catch (error) {
       console.error('outgoing.failed', { callId: subject.callId, error: String(error) });
       // Failed before anything was sent: the record could not be read, or a key is missing.
@@ -51,3 +56,37 @@ export class Outgoing extends WorkerEntrypoint<Env> {
     }
   }
 }
+
+async function ask(deps: OutgoingDeps, subject: JobSubject): Promise<JobResult> {
+  const { numberId, contactId, wording } = subject;
+  if (!contactId || !wording) return refused('the call asks nobody for permission');
+  return sendPermissionRequest(deps, numberId, contactId, wording);
+}
+
+async function act(
+  provider: Provider,
+  subject: JobSubject,
+  action: GraphAction,
+): Promise<JobResult> {
+  const request = requestOf(subject, action);
+  return request ? provider.act(request) : refused(`the call has nothing to ${action} with`);
+}
+
+/** Null when the call lacks what the action carries; the domain never asks for such an action. */
+function requestOf(subject: JobSubject, action: GraphAction): CallRequest | null {
+  const { providerCallId, answerSdp, offerSdp, opaque, user } = subject;
+  if (action === 'connect') {
+    return user && offerSdp !== null && opaque !== null ? { action, user, offerSdp, opaque } : null;
+  }
+  if (providerCallId === null) return null;
+  if (action === 'reject' || action === 'terminate') return { action, providerCallId };
+  return answerSdp === null ? null : { action, providerCallId, answerSdp };
+}
+
+const refused = (message: string): JobResult => ({ ok: false, kind: 'refused', message });
+
+const liveKit = (config: Config) => ({
+  url: config.LIVEKIT_URL,
+  apiKey: config.LIVEKIT_API_KEY,
+  apiSecret: config.LIVEKIT_API_SECRET,
+});

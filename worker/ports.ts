@@ -2,13 +2,27 @@
 import type { Call, TimelineEntry } from './domain/call.ts';
 import type { ContactIdentity } from './domain/contact.ts';
 import type { AgentId, CallId, ContactId, NumberId } from './domain/ids.ts';
+import type { Restriction } from './domain/restriction.ts';
+
+export const PROVIDER_NAMES = ['meta', '360dialog'] as const;
+export type ProviderName = (typeof PROVIDER_NAMES)[number];
 
 export interface BusinessNumber {
   readonly id: NumberId;
-  readonly provider: 'meta';
+  readonly provider: ProviderName;
   readonly phoneNumberId: string;
   readonly displayPhoneNumber: string;
   readonly apiBaseUrl: string | null;
+  readonly businessAccountId: string | null;
+  readonly appId: string | null;
+  /** Where webhook bodies go that hold anything not solely ours. */
+  readonly forwardUrl: string | null;
+  /** The provider's calling settings as last read or reported, in its own spelling; null when never read. */
+  readonly calling: Readonly<Record<string, unknown>> | null;
+  /** As last reported; past ones may still stand here. `domain/restriction.ts` tells what holds. */
+  readonly restrictions: readonly Restriction[];
+  /** When a webhook for this number was last verified, to the minute. */
+  readonly webhookAtMs: number | null;
   readonly createdAtMs: number;
 }
 
@@ -40,6 +54,7 @@ export class OutdatedError extends Error {
 
 export interface CallStore {
   find(id: CallId): Promise<Call | null>;
+  findByProviderCallId(numberId: NumberId, providerCallId: string): Promise<Call | null>;
   /** Every call for which something is left to do. */
   findLive(): Promise<Call[]>;
   /**

@@ -1,12 +1,16 @@
 // What the routes and use cases work with; made once per isolate in `index.ts`.
 import type { Directory } from './adapters/directory-d1.ts';
 import type { CallReader } from './adapters/call-reader-d1.ts';
+import type { ForwardStore } from './adapters/forward-store-d1.ts';
+import type { NumberStore } from './adapters/number-store-d1.ts';
 import type { Config } from './config.ts';
 import type { Switchboard } from './switchboard.ts';
 
 export interface Services {
   readonly config: Config;
   readonly directory: Directory;
+  readonly numbers: NumberStore;
+  readonly forwards: ForwardStore;
   readonly calls: CallReader;
   /** The one Switchboard of this deployment. */
   readonly switchboard: () => DurableObjectStub<Switchboard>;

@@ -10,16 +10,6 @@ export type Directory = ReturnType<typeof createDirectory>;
 
 export function createDirectory(db: DrizzleD1Database) {
   return {
-    /** @returns false when the provider's phone number id is registered already */
-    async addNumber(number: BusinessNumber, accessTokenSealed: string): Promise<boolean> {
-      const added = await db
-        .insert(numbers)
-        .values({ ...number, accessTokenSealed })
-        .onConflictDoNothing()
-        .returning({ id: numbers.id });
-      return added.length > 0;
-    },
-
     async numbers(): Promise<BusinessNumber[]> {
       const rows = await db.select().from(numbers).orderBy(numbers.createdAtMs, numbers.id);
       return rows.map(numberFromRow);
@@ -121,12 +111,19 @@ export function createDirectory(db: DrizzleD1Database) {
   };
 }
 
-const numberFromRow = (row: typeof numbers.$inferSelect): BusinessNumber => ({
+/** The JSON columns are written by `number-store-d1.ts` alone, which is what makes the casts sound. */
+export const numberFromRow = (row: typeof numbers.$inferSelect): BusinessNumber => ({
   id: row.id as NumberId,
   provider: row.provider,
   phoneNumberId: row.phoneNumberId,
   displayPhoneNumber: row.displayPhoneNumber,
   apiBaseUrl: row.apiBaseUrl,
+  businessAccountId: row.businessAccountId,
+  appId: row.appId,
+  forwardUrl: row.forwardUrl,
+  calling: row.calling as BusinessNumber['calling'],
+  restrictions: (row.restrictions ?? []) as BusinessNumber['restrictions'],
+  webhookAtMs: row.webhookAtMs,
   createdAtMs: row.createdAtMs,
 });
 
