@@ -1,0 +1,298 @@
+// What facts do to the ledger of permissions. They come from webhooks, from the provider's own answers and from how calls went,
+// doubled and in any order. Pure.
+import {
+  isExpired,
+  type AskRefusal,
+  type Block,
+  type CallRefusal,
+  type GrantStatus,
+  type Ledger,
+} from './permission-ledger.ts';
+import type { ActionLimit, PermissionState } from './permission-state.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const WEEK_MS = 7 * DAY_MS;
+
+/** Provider: a temporary permission lasts 168 h from its approval, User call permissions, read 2026-06. */
+const TEMPORARY_MS = WEEK_MS;
+/** Provider: a user who writes, calls, or answers a call opens the customer service window, Calling pricing, read 2026-06. */
+const WINDOW_MS = DAY_MS;
+/** Provider: four unanswered or rejected calls in a row revoke the permission, User call permissions, read 2026-06. */
+const UNANSWERED_MAX = 4;
+/** How long a refusal of the provider holds when it does not say. */
+const RECHECK_MS = { short: 15 * 60_000, long: HOUR_MS, day: DAY_MS };
+
+const REQUESTS_KEPT = 8;
+const IDS_KEPT = 12;
+/** The end of an id is its random part. */
+const ID_CHARS_MAX = 128;
+
+export interface PermissionReply {
+  readonly type: 'reply';
+  /** The provider's time, whole seconds. */
+  readonly atMs: number;
+  readonly messageId: string | null;
+  /** The request or call that it answers. */
+  readonly contextId: string | null;
+  readonly isGranted: boolean;
+  readonly isPermanent: boolean;
+  readonly expiresAtMs: number | null;
+  /** The provider did it: a call-back permission, or a revocation after unanswered calls. */
+  readonly isAutomatic: boolean;
+}
+
+interface Refused {
+  readonly atMs: number;
+  /** The provider's error code. */
+  readonly code: number | undefined;
+  readonly retryAtMs: number | undefined;
+}
+
+export type Fact =
+  | PermissionReply
+  /** What the provider answered; `atMs` is when it was asked. */
+  | { readonly type: 'snapshot'; readonly atMs: number; readonly state: PermissionState }
+  | { readonly type: 'requested'; readonly atMs: number; readonly messageId: string }
+  | ({ readonly type: 'request-refused' } & Refused)
+  | ({ readonly type: 'dial-refused' } & Refused)
+  /** How a call to the user went; `callId` makes it count once. */
+  | {
+      readonly type: 'outbound';
+      readonly atMs: number;
+      readonly callId: string;
+      readonly outcome: 'connected' | 'unanswered' | 'rejected';
+    }
+  /** The user called, answered or not. */
+  | { readonly type: 'inbound'; readonly atMs: number; readonly isConnected: boolean }
+  | { readonly type: 'message'; readonly atMs: number };
+
+/**
+ * Takes one fact into account. Repeating a fact changes nothing more, and an older one does not turn newer knowledge back.
+ *
+ * @param nowMs facts of the future count as of now, so that a wrong clock cannot shut later ones out
+ * @returns the same object when the fact changes nothing
+ */
+export function apply(ledger: Ledger, fact: Fact, nowMs: number): Ledger {
+  const atMs = Math.min(fact.atMs, nowMs);
+  switch (fact.type) {
+    case 'reply':
+      return onReply(ledger, fact, nowMs);
+    case 'snapshot':
+      return onSnapshot(ledger, fact.state, atMs, nowMs);
+    case 'requested':
+      return onRequested(ledger, short(fact.messageId), atMs);
+    case 'request-refused':
+      return onRequestRefused(ledger, { ...fact, atMs });
+    case 'dial-refused':
+      return onDialRefused(ledger, { ...fact, atMs });
+    case 'outbound':
+      return onOutbound(ledger, fact, atMs);
+    case 'inbound':
+      return onInbound(ledger, fact.isConnected, atMs);
+    case 'message':
+      return isReachable(withWindow(ledger, atMs), atMs);
+  }
+}
+
+function onReply(ledger: Ledger, reply: PermissionReply, nowMs: number): Ledger {
+  const id = reply.messageId === null ? null : short(reply.messageId);
+  if (id !== null && ledger.seen.includes(id)) return ledger;
+  const seen = id === null ? ledger : { ...ledger, seen: [...ledger.seen, id].slice(-IDS_KEPT) };
+  const requests = answered(ledger.requests, reply);
+  // Its time is cut to whole seconds, so it may be up to a second younger than it says.
+  const knownAtMs = Math.min(reply.atMs + 999, nowMs);
+  if (ledger.grant && knownAtMs < ledger.grant.knownAtMs) return { ...seen, requests };
+  const grant = { status: statusOf(reply), sinceMs: Math.min(reply.atMs, nowMs), knownAtMs };
+  const expiresAtMs =
+    grant.status === 'temporary' ? (reply.expiresAtMs ?? reply.atMs + TEMPORARY_MS) : null;
+  const lifted = ledger.callBlock?.reason === 'provider-refuses' && reply.isGranted;
+  return {
+    ...(reply.isGranted ? isReachable(seen, knownAtMs) : seen),
+    ...(lifted ? { callBlock: null } : {}),
+    requests,
+    grant: { ...grant, expiresAtMs },
+  };
+}
+
+function statusOf(reply: PermissionReply): GrantStatus {
+  if (reply.isGranted) return reply.isPermanent ? 'permanent' : 'temporary';
+  // A no that answers nothing is a permission taken back.
+  return reply.isAutomatic || reply.contextId === null ? 'revoked' : 'declined';
+}
+
+/** Several requests may be open; the reply says which one it means. */
+function answered(requests: Ledger['requests'], reply: PermissionReply): Ledger['requests'] {
+  const contextId = reply.contextId === null ? null : short(reply.contextId);
+  const answer = reply.isGranted ? 'granted' : 'declined';
+  return requests.map((request) =>
+    request.messageId === contextId ? { ...request, answer } : request,
+  );
+}
+
+/** The provider's own word outweighs all counting, except what happened after it was asked. */
+function onSnapshot(ledger: Ledger, state: PermissionState, atMs: number, nowMs: number): Ledger {
+  const { grant } = ledger;
+  const checkedAtMs = Math.max(ledger.checkedAtMs ?? 0, atMs);
+  if (checkedAtMs > atMs || (grant && atMs < grant.knownAtMs)) return { ...ledger, checkedAtMs };
+  const next = { ...ledger, checkedAtMs, grant: grantFrom(grant, state, atMs, nowMs) };
+  const isGranted = state.status !== 'none';
+  const callBlock = isGranted ? blockFrom('daily-limit', state.callLimits, atMs) : next.callBlock;
+  const askBlock = blockFrom('request-limit', state.askLimits, atMs);
+  return {
+    ...next,
+    callBlock: state.canCall ? null : callBlock,
+    // A request is pointless beside a permanent permission; `mayAsk` knows that from the grant.
+    askBlock: state.canAsk || state.status === 'permanent' ? null : askBlock,
+    askableAtMs: state.canAsk ? atMs : null,
+  };
+}
+
+function grantFrom(
+  grant: Ledger['grant'],
+  state: PermissionState,
+  atMs: number,
+  nowMs: number,
+): Ledger['grant'] {
+  if (state.status !== 'none') {
+    const isSame = grant?.status === state.status;
+    return {
+      status: state.status,
+      sinceMs: isSame ? grant.sinceMs : atMs,
+      knownAtMs: atMs,
+      expiresAtMs: state.status === 'temporary' ? state.expiresAtMs : null,
+    };
+  }
+  if (state.canCall) return null;
+  // Why there is no permission is worth more than that there is none.
+  const tellsWhy =
+    grant && (grant.status === 'declined' || grant.status === 'revoked' || isExpired(grant, nowMs));
+  return tellsWhy
+    ? { ...grant, knownAtMs: atMs }
+    : { status: 'none', sinceMs: atMs, knownAtMs: atMs, expiresAtMs: null };
+}
+
+/** @param reason when a limit is used up; without one the provider gives none */
+function blockFrom<R extends string>(
+  reason: R,
+  limits: readonly ActionLimit[],
+  atMs: number,
+): Block<R | 'provider-refuses'> {
+  const usedUp = limits.filter(({ used, allowed }) => used >= allowed);
+  const untilMs = Math.max(...usedUp.map((limit) => limit.untilMs ?? 0), atMs + 1);
+  return usedUp.some((limit) => limit.untilMs !== null)
+    ? { reason, atMs, untilMs }
+    : {
+        reason: usedUp.length > 0 ? reason : 'provider-refuses',
+        atMs,
+        untilMs: atMs + RECHECK_MS.short,
+      };
+}
+
+function onRequested(ledger: Ledger, messageId: string, atMs: number): Ledger {
+  if (ledger.requests.some((request) => request.messageId === messageId)) return ledger;
+  const requests = [...ledger.requests, { messageId, atMs, answer: null }];
+  return {
+    ...ledger,
+    requests: requests.toSorted((a, b) => a.atMs - b.atMs).slice(-REQUESTS_KEPT),
+  };
+}
+
+/** Provider: error codes of permission requests, Calling API troubleshooting, read 2026-06. */
+function onRequestRefused(ledger: Ledger, { code, atMs, retryAtMs }: Refused): Ledger {
+  const block = (reason: AskRefusal, holdMs: number): Ledger => ({
+    ...ledger,
+    askableAtMs: null,
+    askBlock: { reason, atMs, untilMs: retryAtMs ?? atMs + holdMs },
+  });
+  switch (code) {
+    case 138009:
+      return block('request-limit', RECHECK_MS.long);
+    case 138013:
+      return block('country', RECHECK_MS.day);
+    case 138014:
+      return block('paused', RECHECK_MS.long);
+    case 138017:
+      return withGrant(ledger, 'permanent', atMs);
+    // Re-engagement: more than 24 h have passed since the user wrote. Provider: Cloud API error codes, read 2026-06.
+    case 131047:
+      return (ledger.windowUntilMs ?? 0) > atMs ? { ...ledger, windowUntilMs: atMs } : ledger;
+    default:
+      return ledger;
+  }
+}
+
+/** Provider: error codes of `connect`, Calling API troubleshooting, read 2026-06. */
+function onDialRefused(ledger: Ledger, { code, atMs, retryAtMs }: Refused): Ledger {
+  const block = (reason: CallRefusal, holdMs: number): Ledger => ({
+    ...ledger,
+    callBlock: { reason, atMs, untilMs: retryAtMs ?? atMs + holdMs },
+  });
+  switch (code) {
+    case 138001:
+      return block('uncallable', RECHECK_MS.long);
+    case 138006: {
+      const { status } = ledger.grant ?? {};
+      const isNo = status === 'declined' || status === 'revoked';
+      return isNo ? ledger : withGrant(ledger, 'none', atMs);
+    }
+    case 138012:
+      return block('daily-limit', RECHECK_MS.short);
+    case 138013:
+      return block('country', RECHECK_MS.day);
+    case 138014:
+      return block('paused', RECHECK_MS.long);
+    default:
+      return ledger;
+  }
+}
+
+const withGrant = (ledger: Ledger, status: GrantStatus, atMs: number): Ledger =>
+  ledger.grant && atMs < ledger.grant.knownAtMs
+    ? ledger
+    : { ...ledger, grant: { status, sinceMs: atMs, knownAtMs: atMs, expiresAtMs: null } };
+
+function onOutbound(
+  ledger: Ledger,
+  { callId, outcome }: Extract<Fact, { type: 'outbound' }>,
+  atMs: number,
+): Ledger {
+  if (outcome === 'connected') return withConnected(withWindow(ledger, atMs), atMs);
+  const id = short(callId);
+  // A connected call later than this one has reset the count already.
+  if (ledger.seen.includes(id) || atMs <= (ledger.connectedAtMs ?? -1)) return ledger;
+  const unanswered = ledger.unanswered + 1;
+  const next = { ...ledger, unanswered, seen: [...ledger.seen, id].slice(-IDS_KEPT) };
+  return unanswered < UNANSWERED_MAX
+    ? next
+    : withGrant({ ...next, unanswered: 0 }, 'revoked', atMs);
+}
+
+function onInbound(ledger: Ledger, isConnected: boolean, atMs: number): Ledger {
+  const next = isReachable(withWindow(ledger, atMs), atMs);
+  return isConnected ? withConnected(next, atMs) : next;
+}
+
+function withConnected(ledger: Ledger, atMs: number): Ledger {
+  if (atMs <= (ledger.connectedAtMs ?? -1)) return ledger;
+  const isLifted = ledger.askBlock?.reason === 'request-limit' && ledger.askBlock.atMs <= atMs;
+  return {
+    ...isReachable(ledger, atMs),
+    connectedAtMs: atMs,
+    unanswered: 0,
+    askBlock: isLifted ? null : ledger.askBlock,
+  };
+}
+
+function withWindow(ledger: Ledger, atMs: number): Ledger {
+  const untilMs = atMs + WINDOW_MS;
+  return untilMs > (ledger.windowUntilMs ?? 0) ? { ...ledger, windowUntilMs: untilMs } : ledger;
+}
+
+/** Whoever writes, calls or grants is on WhatsApp after all. */
+const isReachable = (ledger: Ledger, atMs: number): Ledger =>
+  ledger.callBlock?.reason === 'uncallable' && ledger.callBlock.atMs <= atMs
+    ? { ...ledger, callBlock: null }
+    : ledger;
+
+const short = (id: string): string => id.slice(-ID_CHARS_MAX);
