@@ -94,7 +94,7 @@ export class CallBook {
    *
    * @returns false when the record stayed out of reach; then nothing was done about the event
    */
-  applyPatiently(id: CallId, event: CallEvent): Promise<boolean> {
+  applyPatiently(id: CallId, event: EventSource): Promise<boolean> {
     return this.#mailboxes.post(id, async () => {
       for (const waitMs of [...PATIENCE_MS, null]) {
         try {
@@ -102,7 +102,7 @@ export class CallBook {
           await this.#decide(id, event, null);
           return true;
         } catch (error) {
-          console.error('call.not-stored', { callId: id, event: event.type, error: String(error) });
+          console.error('call.not-stored', { callId: id, error: String(error) });
           if (waitMs !== null) await new Promise((resolve) => setTimeout(resolve, waitMs));
         }
       }

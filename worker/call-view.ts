@@ -1,7 +1,7 @@
 // A call as outsiders see it: snake_case, ISO 8601 times. One shape for the API and for the event stream.
 import { z } from '@hono/zod-openapi';
 import { CALL_STATES, type Call } from './domain/call.ts';
-import { OUTCOME_REASONS } from './domain/outcome.ts';
+import { OUTCOME_REASONS, REMEDIES } from './domain/outcome.ts';
 
 const time = z.iso.datetime().openapi({ description: 'UTC' });
 const direction = z.object({
@@ -30,6 +30,8 @@ export const outcomeView = z
     reason: z.enum(Object.keys(OUTCOME_REASONS) as [keyof typeof OUTCOME_REASONS]),
     ended_by: z.enum(['caller', 'agent', 'api', 'provider', 'livekit', 'system']),
     detail: z.string().optional(),
+    remedy: z.string().optional().openapi({ description: 'What to do next' }),
+    retry_at: time.optional().openapi({ description: 'When the provider allows another try' }),
   })
   .openapi('Outcome');
 
@@ -37,14 +39,22 @@ export const callView = z
   .object({
     id: z.string(),
     state: z.enum(CALL_STATES).exclude(['tombstone']),
-    direction: z.enum(['inbound']),
+    direction: z.enum(['inbound', 'outbound']),
     number_id: z.string(),
-    provider_call_id: z.string(),
+    provider_call_id: z.string().nullable(),
     room: z.string(),
     contact: contactView.nullable(),
     payload: z.string().nullable().openapi({
       description: 'What the button or link carried that started the call',
     }),
+    connect: z
+      .union([
+        z.object({ agent_id: z.string() }),
+        z.object({ ai: z.object({ name: z.string(), metadata: z.string() }) }),
+        z.object({ room: z.literal(true) }),
+      ])
+      .nullable()
+      .openapi({ description: 'Whom a call of the business connects; null for calls of users' }),
     claimed_by: z.object({ agent_id: z.string(), name: z.string() }).nullable(),
     offered_at: time,
     created_at: time,
@@ -53,6 +63,13 @@ export const callView = z
     answered_at: time.nullable(),
     ended_at: time.nullable(),
     outcome: outcomeView.nullable(),
+    billed_seconds: z.int().nullable().openapi({
+      description: 'From pickup in steps of 6 s; 0 for calls of users, null while unknown',
+    }),
+    estimated_cost: z
+      .object({ micros: z.int(), currency: z.string() })
+      .nullable()
+      .openapi({ description: 'By the loaded rate card; null without a rate' }),
     quality: z
       .object({ from_caller: direction, to_caller: direction })
       .nullable()
@@ -76,6 +93,7 @@ export function viewOfCall(call: Call, room: string, contact: ContactView | null
     room,
     contact,
     payload: call.payload,
+    connect: connectOf(call.target),
     claimed_by: claim && { agent_id: claim.agentId, name: claim.agentName },
     offered_at: iso(call.offeredAtMs),
     created_at: iso(call.createdAtMs),
@@ -88,7 +106,33 @@ export function viewOfCall(call: Call, room: string, contact: ContactView | null
       reason: outcome.reason,
       ended_by: outcome.endedBy,
       ...(outcome.detail === undefined ? {} : { detail: outcome.detail }),
+      ...(REMEDIES[outcome.reason] === undefined ? {} : { remedy: REMEDIES[outcome.reason] }),
+      ...(outcome.retryAtMs === undefined ? {} : { retry_at: iso(outcome.retryAtMs) }),
     },
+    billed_seconds: billedSeconds(call),
+    estimated_cost:
+      call.charge?.costMicros === undefined || call.charge.currency === undefined
+        ? null
+        : { micros: call.charge.costMicros, currency: call.charge.currency },
     quality: call.quality,
   };
+}
+
+/** Calls that users start are free. Provider: Calling API pricing, read 2026-09. */
+function billedSeconds(call: Call): number | null {
+  if (call.direction === 'inbound') return call.outcome ? 0 : null;
+  return call.charge?.billedS ?? null;
+}
+
+function connectOf(target: Call['target']): CallView['connect'] {
+  switch (target?.kind) {
+    case 'agent':
+      return { agent_id: target.agentId };
+    case 'ai':
+      return { ai: { name: target.name, metadata: target.metadata } };
+    case 'room':
+      return { room: true };
+    case undefined:
+      return null;
+  }
 }

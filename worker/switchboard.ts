@@ -22,17 +22,25 @@ import { viewOfCall, type CallView } from './call-view.ts';
 import { parseConfig, type Config } from './config.ts';
 import {
   hasMedia,
+  isOver,
   wanted,
   type Actor,
   type Call,
   type CallEvent,
   type Claim,
   type Decision,
+  type Dial,
   type Offer,
   type RelayMessage,
   type Termination,
 } from './domain/call.ts';
-import { roomOfCall, type CallId, type RelayId } from './domain/ids.ts';
+import {
+  roomOfCall,
+  type CallId,
+  type ContactId,
+  type NumberId,
+  type RelayId,
+} from './domain/ids.ts';
 import { JOB_LEASE_MS, type JobResult, type PendingJob } from './domain/job.ts';
 import type { Env } from './env.ts';
 import type { JobSubject, Outgoing } from './outgoing.ts';
@@ -45,14 +53,34 @@ const ALARM_RETRY_MS = 1_000;
 /** Most events replayed to a subscriber; whoever was away longer reads `GET /v1/calls`. */
 const REPLAY_MAX = 500;
 
+/** What the provider says about a call that a business started, ours or somebody else's. */
+export interface OutboundNews {
+  readonly numberId: NumberId;
+  readonly providerCallId: string;
+  /** What we gave with the dial: the id of the call. */
+  readonly opaque: string | null;
+  /** The user's phone in its one spelling, or their business-scoped id. */
+  readonly user: { readonly phone?: string | undefined; readonly bsuid?: string | undefined };
+  readonly event:
+    | Extract<CallEvent, { type: 'answer' | 'status' }>
+    | { readonly type: 'terminate'; readonly termination: Omit<Termination, 'id'> };
+}
+
 /** An event of the provider for the Switchboard, with the contact that an offer may bring. */
 export type Delivery =
   | { readonly type: 'offer'; readonly offer: Offer; readonly contact: Contact }
-  | { readonly type: 'terminate'; readonly termination: Termination };
+  /** `isOutbound` is null where the provider does not tell. */
+  | { readonly type: 'terminate'; readonly termination: Termination }
+  | { readonly type: 'outbound'; readonly news: OutboundNews };
 
 /** What became of a command; `call` is null when there is no such call. */
 export interface CommandResult {
   readonly call: CallView | null;
+}
+
+/** `call`: the call that was made, or was made before by the same request; `conflict`: another call with the same user. */
+export interface DialResult extends CommandResult {
+  readonly conflict: CallView | null;
 }
 
 export class Switchboard extends DurableObject<Env> {
@@ -62,6 +90,8 @@ export class Switchboard extends DurableObject<Env> {
   readonly #subscribers: EventSockets;
   /** Calls that are being placed: they count as load before they are stored. */
   readonly #placing = new Map<CallId, RelayId>();
+  /** Pairs of number and contact that are being dialled: taken before they are stored. */
+  readonly #dialling = new Map<string, CallId>();
   #config: Config | null = null;
   #alarmAtMs: number | null = null;
   #lastCursor = 0;
@@ -88,34 +118,140 @@ export class Switchboard extends DurableObject<Env> {
    * Takes events of one webhook. Returns once all of them are stored; throws if one could not be, so that the provider delivers
    * the webhook again.
    */
-  async deliver(deliveries: readonly Delivery[]): Promise<void> {
-    await Promise.all(
-      deliveries.map(async (delivery) => {
-        if (delivery.type === 'terminate') {
-          await this.#book.apply(delivery.termination.id, delivery);
-        } else {
-          await this.#takeOffer(delivery.offer, delivery.contact);
-        }
-      }),
-    );
+  async deliver(deliveries: readonly Delivery[]): Promise<{ foreign: number }> {
+    const known = await Promise.all(deliveries.map((delivery) => this.#take(delivery)));
+    return { foreign: known.filter((isOurs) => !isOurs).length };
   }
 
-  async #takeOffer(offer: Offer, contact: Contact): Promise<void> {
+  /** @returns false when the event is about a call of somebody else */
+  async #take(delivery: Delivery): Promise<boolean> {
+    switch (delivery.type) {
+      case 'offer': {
+        const { offer, contact } = delivery;
+        await this.#placed(offer.id, (event) => this.#book.apply(offer.id, event, contact), {
+          type: 'offer',
+          offer,
+        });
+        return true;
+      }
+      case 'terminate':
+        await this.#book.apply(delivery.termination.id, delivery);
+        return true;
+      case 'outbound':
+        return this.#takeNews(delivery.news);
+    }
+  }
+
+  async #takeNews(news: OutboundNews): Promise<boolean> {
+    const id = await this.#findOutbound(news);
+    if (id === null) return false;
+    const { event } = news;
+    await this.#book.apply(
+      id,
+      event.type === 'terminate'
+        ? { type: 'terminate', termination: { ...event.termination, id } }
+        : event,
+    );
+    return true;
+  }
+
+  /** By the provider's id, by ours, or, where the provider leaves ours out, by the one call to this user that has no name yet. */
+  async #findOutbound({
+    numberId,
+    providerCallId,
+    opaque,
+    user,
+  }: OutboundNews): Promise<CallId | null> {
+    await this.#book.load();
+    const mine = [...this.#book.calls()].filter(
+      (call) => call.direction === 'outbound' && call.numberId === numberId,
+    );
+    const named = mine.find((call) => call.providerCallId === providerCallId);
+    if (named) return named.id;
+    if (opaque !== null) {
+      const call = this.#book.get(opaque as CallId) ?? (await this.#store.find(opaque as CallId));
+      return call?.direction === 'outbound' && call.numberId === numberId ? call.id : null;
+    }
+    const nameless = mine.find(
+      ({ providerCallId: known, offerSdp, state, caller }) =>
+        known === null &&
+        (offerSdp !== null || state === 'ending') &&
+        ((user.phone !== undefined && caller?.phone === user.phone) ||
+          (user.bsuid !== undefined && caller?.bsuid === user.bsuid)),
+    );
+    if (nameless) return nameless.id;
+    const past = await this.#store.findByProviderCallId(numberId, providerCallId);
+    return past?.direction === 'outbound' ? past.id : null;
+  }
+
+  /** Applies an event with a place for the call's media, which counts as taken until the decision is stored. */
+  async #placed<T>(
+    id: CallId,
+    apply: (event: () => CallEvent) => Promise<T>,
+    event: DistributiveOmit<CallEvent & { placement?: unknown }, 'placement'>,
+  ): Promise<T> {
     const place = (): CallEvent => {
-      const placement = this.#relays.place((id) => this.#loadOf(id));
-      if (placement) this.#placing.set(offer.id, placement.relayId);
-      return { type: 'offer', offer, placement };
+      const placement = this.#relays.place((relayId) => this.#loadOf(relayId));
+      if (placement) this.#placing.set(id, placement.relayId);
+      return { ...event, placement } as CallEvent;
     };
     try {
-      await this.#book.apply(offer.id, place, contact);
+      return await apply(place);
     } finally {
-      this.#placing.delete(offer.id);
+      this.#placing.delete(id);
     }
   }
 
   #loadOf(relayId: RelayId): number {
     const placing = [...this.#placing.values()].filter((id) => id === relayId).length;
     return this.#book.loadOf(relayId) + placing;
+  }
+
+  /** Starts a call of the business, unless the number is already calling this user. Repeating it with the same id is harmless. */
+  async dial(dial: Dial, contact: Contact): Promise<DialResult> {
+    await this.#book.load();
+    const pair = `${dial.numberId} ${dial.caller.contactId}`;
+    const conflict = [...this.#book.calls()].find(
+      (call) =>
+        call.id !== dial.id &&
+        call.numberId === dial.numberId &&
+        call.caller?.contactId === dial.caller.contactId &&
+        !isOver(call),
+    );
+    if (conflict) return { call: null, conflict: view(conflict) };
+    const other = this.#dialling.get(pair);
+    if (other !== undefined && other !== dial.id) return { call: null, conflict: null };
+    this.#dialling.set(pair, dial.id);
+    try {
+      const call = await this.#placed(
+        dial.id,
+        (event) => this.#book.apply(dial.id, event, contact),
+        { type: 'dial', dial },
+      );
+      return { ...this.#result(call), conflict: null };
+    } finally {
+      this.#dialling.delete(pair);
+    }
+  }
+
+  /** The user has answered a permission request: calls that wait for it go on or end. */
+  async permissionChanged(
+    numberId: NumberId,
+    contactId: ContactId,
+    isGranted: boolean,
+  ): Promise<void> {
+    await this.#book.load();
+    const waiting = [...this.#book.calls()].filter(
+      (call) =>
+        call.state === 'asking' &&
+        call.numberId === numberId &&
+        call.caller?.contactId === contactId,
+    );
+    await Promise.all(
+      waiting.map(({ id }) =>
+        this.#placed(id, (event) => this.#book.apply(id, event), { type: 'permission', isGranted }),
+      ),
+    );
   }
 
   /** Claims a ringing call for an agent. The returned call tells who has it. */
@@ -205,6 +341,7 @@ export class Switchboard extends DurableObject<Env> {
       case 'call.is':
         return;
       case 'answered':
+      case 'offered':
       case 'media-up':
       case 'room-joined':
       case 'participant-joined':
@@ -272,6 +409,8 @@ export class Switchboard extends DurableObject<Env> {
   #resume(call: Call): void {
     if (!hasMedia(call)) return;
     if (call.state === 'offered') this.#tellRelay(call, 'answer');
+    if (call.state === 'offering') this.#tellRelay(call, 'offer');
+    if (call.direction === 'outbound' && call.answerSdp !== null) this.#tellRelay(call, 'apply');
     this.#tellRelay(call, 'want');
   }
 
@@ -282,6 +421,17 @@ export class Switchboard extends DurableObject<Env> {
       case 'answer':
         if (call.offerSdp === null) return;
         this.#relays.send(placement, { type: 'call.answer', call_id: call.id, sdp: call.offerSdp });
+        return;
+      case 'offer':
+        this.#relays.send(placement, { type: 'call.offer', call_id: call.id });
+        return;
+      case 'apply':
+        if (call.answerSdp === null) return;
+        this.#relays.send(placement, {
+          type: 'call.apply-answer',
+          call_id: call.id,
+          sdp: call.answerSdp,
+        });
         return;
       case 'want':
         void this.#sendWant(call);
@@ -309,12 +459,7 @@ export class Switchboard extends DurableObject<Env> {
   }
 
   async #run(call: Call, job: PendingJob): Promise<void> {
-    const subject: JobSubject = {
-      callId: call.id,
-      numberId: call.numberId,
-      providerCallId: call.providerCallId,
-      answerSdp: call.answerSdp,
-    };
+    const subject = subjectOf(call);
     const lost: JobResult = { ok: false, kind: 'unsure', message: 'no reply in time' };
     let timer: ReturnType<typeof setTimeout> | null = null;
     // The timer also keeps this object in memory until the reply is here.
@@ -328,7 +473,15 @@ export class Switchboard extends DurableObject<Env> {
       timeout,
     ]);
     clearTimeout(timer);
-    await this.#book.applyPatiently(call.id, { type: 'job', jobId: job.id, result });
+    const event = { type: 'job', jobId: job.id, result } as const;
+    // Only the agent's arrival makes the call need a place for its media.
+    const needsPlace = job.job.lane === 'room' && job.job.action === 'await';
+    if (needsPlace) {
+      await this.#placed(call.id, (placed) => this.#book.applyPatiently(call.id, placed), event);
+    } else {
+      await this.#book.applyPatiently(call.id, event);
+    }
+  });
   }
 
   /** The stateless half of this worker. */
@@ -405,11 +558,38 @@ function noticeType(entry: StoredEntry): CallNotice['type'] {
   return entry.type === 'claimed' ? 'claim' : 'call';
 }
 
+/** What a job needs to know of its call. */
+function subjectOf(call: Call): JobSubject {
+  const { target, caller } = call;
+  return {
+    callId: call.id,
+    numberId: call.numberId,
+    providerCallId: call.providerCallId,
+    answerSdp: call.answerSdp,
+    offerSdp: call.offerSdp,
+    opaque: call.id,
+    user: caller && { phone: caller.phone, bsuid: caller.bsuid },
+    contactId: caller?.contactId ?? null,
+    wording: call.ask?.wording ?? null,
+    ai: target?.kind === 'ai' ? { name: target.name, metadata: target.metadata } : null,
+    direction: call.direction,
+    outcome: call.outcome,
+    answeredAtMs: call.answeredAtMs,
+    startedAtMs: call.startedAtMs,
+    finishedAtMs: call.finishedAtMs,
+    endedAtMs: call.endedAtMs,
+    createdAtMs: call.createdAtMs,
+  };
+}
+
+type DistributiveOmit<T, K extends string> = T extends unknown ? Omit<T, K> : never;
+
 function callEvent(event: RelayEvent): CallEvent {
   const { seq } = event;
   switch (event.type) {
     case 'answered':
-      return { type: 'relay.answered', seq, sdp: event.sdp };
+    case 'offered':
+      return { type: `relay.${event.type}`, seq, sdp: event.sdp };
     case 'media-up':
     case 'room-joined':
       return { type: `relay.${event.type}`, seq };

@@ -16,7 +16,7 @@ type SettledData = Pick<
   | 'target'
   | 'startedAtMs'
   | 'finishedAtMs'
-> & { claim: Claim | null };
+> & { claim: Claim | null; retryAtMs?: number };
 type LiveData = SettledData &
   Pick<
     Call,
@@ -49,6 +49,7 @@ export function rowFromCall(call: Call): Row {
     startedAtMs: call.startedAtMs,
     finishedAtMs: call.finishedAtMs,
     claim: call.claim,
+    ...(call.outcome?.retryAtMs === undefined ? {} : { retryAtMs: call.outcome.retryAtMs }),
   };
   const live = (): LiveData => ({
     ...settled,
@@ -91,13 +92,14 @@ export function rowFromCall(call: Call): Row {
     billedS: call.charge?.billedS ?? null,
     costMicros: call.charge?.costMicros ?? null,
     costCurrency: call.charge?.currency ?? null,
+    ratePrefix: call.charge?.ratePrefix ?? null,
     data: isSettled(call) ? settled : live(),
   };
 }
 
 /** Rows are written by `rowFromCall` alone, which is what makes the casts of ids and JSON sound. */
 export function callFromRow(row: Row): Call {
-  const data = row.data as SettledData & Partial<LiveData>;
+  const { retryAtMs, ...data } = row.data as SettledData & Partial<LiveData>;
   return {
     id: row.id as Call['id'],
     version: row.version,
@@ -117,6 +119,7 @@ export function callFromRow(row: Row): Call {
             reason: row.reason,
             endedBy: row.endedBy,
             ...(row.detail === null ? {} : { detail: row.detail }),
+            ...(retryAtMs === undefined ? {} : { retryAtMs }),
           } as Call['outcome']),
     charge:
       row.billedS === null
@@ -125,6 +128,7 @@ export function callFromRow(row: Row): Call {
             billedS: row.billedS,
             ...(row.costMicros === null ? {} : { costMicros: row.costMicros }),
             ...(row.costCurrency === null ? {} : { currency: row.costCurrency }),
+            ...(row.ratePrefix === null ? {} : { ratePrefix: row.ratePrefix }),
           },
     caller: null,
     placement: null,

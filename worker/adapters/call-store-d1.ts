@@ -17,6 +17,14 @@ export function createCallStore(db: DrizzleD1Database): CallStore {
       return row ? callFromRow(row) : null;
     },
 
+    async findByProviderCallId(numberId, providerCallId) {
+      const [row] = await db
+        .select()
+        .from(calls)
+        .where(and(eq(calls.numberId, numberId), eq(calls.providerCallId, providerCallId)));
+      return row ? callFromRow(row) : null;
+    },
+
     async findLive() {
       const rows = await db
         .select()

@@ -1,5 +1,11 @@
 // LiveKit: the room of a call and the tokens to join it. Runs in workerd; one request per job, retrying is the domain's business.
-import { AccessToken, RoomServiceClient, TwirpError } from 'livekit-server-sdk';
+import {
+  AccessToken,
+  AgentDispatchClient,
+  RoomServiceClient,
+  TrackSource,
+  TwirpError,
+} from 'livekit-server-sdk';
 import type { Call } from '../domain/call.ts';
 import { callerIdentity, roomOfCall, type CallId } from '../domain/ids.ts';
 import { JOB_DEADLINE_MS, type Job, type JobResult } from '../domain/job.ts';
@@ -18,11 +24,19 @@ const PARTICIPANTS_MAX = 20;
 /** Long enough to connect once, short enough that a leaked token is worth little. */
 const JOIN_TOKEN_TTL_S = 120;
 
-/** Performs one job of the lane `room`. Never throws: whatever happens is a result. */
+/** How often LiveKit is asked whether an agent is there, in ms. */
+const AWAIT_POLL_MS = 300;
+
+/**
+ * Performs one job of the lane `room`. Never throws: whatever happens is a result.
+ *
+ * @param ai whom the job `dispatch` sends into the room
+ */
 export async function doRoomJob(
   access: LiveKitAccess,
   callId: CallId,
   job: Extract<Job, { lane: 'room' }>,
+  ai: { readonly name: string; readonly metadata: string } | null,
 ): Promise<JobResult> {
   const rooms = new RoomServiceClient(access.url, access.apiKey, access.apiSecret, {
     requestTimeout: JOB_DEADLINE_MS / 1000,
@@ -44,11 +58,50 @@ export async function doRoomJob(
       case 'remove':
         await rooms.removeParticipant(name, job.identity);
         break;
+      case 'await':
+        return await awaitMicrophone(rooms, name, job.identity);
+      case 'dispatch':
+        if (ai) await dispatchOnce(access, name, ai);
+        break;
     }
     return { ok: true };
   } catch (error) {
     return resultOf(error, job.action);
   }
+}
+
+/** Asks until the participant is there with a microphone track, muted or not, or the job's time for one attempt is over. */
+async function awaitMicrophone(
+  rooms: RoomServiceClient,
+  room: string,
+  identity: string,
+): Promise<JobResult> {
+  const end = Date.now() + JOB_DEADLINE_MS - AWAIT_POLL_MS;
+  while (Date.now() < end) {
+    const participants = await rooms.listParticipants(room);
+    const agent = participants.find((participant) => participant.identity === identity);
+    if (agent?.tracks.some(({ source }) => source === TrackSource.MICROPHONE)) return { ok: true };
+    await new Promise((resolve) => setTimeout(resolve, AWAIT_POLL_MS));
+  }
+  return {
+    ok: false,
+    kind: 'unavailable',
+    message: 'the agent has not joined with a microphone yet',
+  };
+}
+
+/** A dispatch whose reply was lost must not bring a second agent. */
+async function dispatchOnce(
+  access: LiveKitAccess,
+  room: string,
+  ai: { readonly name: string; readonly metadata: string },
+): Promise<void> {
+  const dispatches = new AgentDispatchClient(access.url, access.apiKey, access.apiSecret, {
+    requestTimeout: JOB_DEADLINE_MS / 1000,
+  });
+  const known = await dispatches.listDispatch(room);
+  if (known.some(({ agentName }) => agentName === ai.name)) return;
+  await dispatches.createDispatch(room, ai.name, { metadata: ai.metadata });
 }
 
 function resultOf(error: unknown, action: string): JobResult {

@@ -111,6 +111,8 @@ export interface Charge {
   /** Millionths of the currency's unit; absent without a rate. */
   readonly costMicros?: number;
   readonly currency?: string;
+  /** Country prefix of the rate that priced it. */
+  readonly ratePrefix?: string;
 }
 
 export interface Claim {

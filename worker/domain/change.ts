@@ -98,9 +98,14 @@ export function ending(call: Call, result: Outcome, nowMs: number): End {
   const change = finalEnd(call, result, nowMs);
   const told = tellProvider(call, nowMs);
   if (told === 'nothing-to-tell') return change;
+  const { adopt } = call.timers;
   return {
     ...change,
-    patch: { ...change.patch, state: 'ending' },
+    patch: {
+      ...change.patch,
+      state: 'ending',
+      timers: { ...change.patch.timers, ...(adopt === undefined ? {} : { adopt }) },
+    },
     entry: { ...change.entry, type: 'ending' },
     add: [...change.add, ...(told === 'once-it-is-named' ? [] : [told])],
   };

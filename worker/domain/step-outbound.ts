@@ -190,11 +190,12 @@ export function onDialled(call: Call, done: PendingJob, result: JobResult, nowMs
   if (call.state === 'ending') {
     return { patch: { pending, state: 'ended' }, entry: { type: 'end-confirmed', detail } };
   }
-  const refused = outcome(
-    refusalReason(result.code, result.status),
-    'provider',
-    failureText(result),
-  );
+  const reason = refusalReason(result.code, result.status);
+  const { retryAtMs } = result;
+  const refused: Outcome = {
+    ...outcome(reason, 'provider', failureText(result)),
+    ...(retryAtMs === undefined ? {} : { retryAtMs }),
+  };
   return finalEnd({ ...call, pending }, refused, nowMs);
 }
 
