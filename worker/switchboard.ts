@@ -69,9 +69,9 @@ export interface OutboundNews {
 /** An event of the provider for the Switchboard, with the contact that an offer may bring. */
 export type Delivery =
   | { readonly type: 'offer'; readonly offer: Offer; readonly contact: Contact }
-  /** `isOutbound` is null where the provider does not tell. */
   | { readonly type: 'terminate'; readonly termination: Termination }
-  | { readonly type: 'outbound'; readonly news: OutboundNews };
+  /** `otherwise`: where the provider does not tell the direction and no call of ours is meant. */
+  | { readonly type: 'outbound'; readonly news: OutboundNews; readonly otherwise?: Termination };
 
 /** What became of a command; `call` is null when there is no such call. */
 export interface CommandResult {
@@ -137,8 +137,13 @@ export class Switchboard extends DurableObject<Env> {
       case 'terminate':
         await this.#book.apply(delivery.termination.id, delivery);
         return true;
-      case 'outbound':
-        return this.#takeNews(delivery.news);
+      case 'outbound': {
+        if (await this.#takeNews(delivery.news)) return true;
+        if (!delivery.otherwise) return false;
+        const termination = delivery.otherwise;
+        await this.#book.apply(termination.id, { type: 'terminate', termination });
+        return true;
+      }
     }
   }
 
@@ -481,7 +486,6 @@ export class Switchboard extends DurableObject<Env> {
     } else {
       await this.#book.applyPatiently(call.id, event);
     }
-  });
   }
 
   /** The stateless half of this worker. */

@@ -1,75 +1,165 @@
-// A webhook whose signature is good: finds the numbers and contacts it is about and hands the calls to the Switchboard.
-import type { Delivery } from '../switchboard.ts';
-import { keyedHashHex, sha256Hex } from '../adapters/sealed-secret.ts';
-import { identitiesOf, type ContactIdentity } from '../domain/contact.ts';
-import type { CallId, ContactId } from '../domain/ids.ts';
-import { parseWebhook, type ProviderEvent } from '../domain/webhook.ts';
-import type { BusinessNumber, Contact } from '../ports.ts';
+// A webhook whose signature is good: finds the numbers and contacts it is about and hands every event to whom it concerns.
+import { sha256Hex } from '../adapters/sealed-secret.ts';
+import { identitiesOf } from '../domain/contact.ts';
+import type { CallId } from '../domain/ids.ts';
+import { parseWebhook, type CallerFields, type ProviderEvent } from '../domain/webhook.ts';
+import type { BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
+import type { Delivery } from '../switchboard.ts';
+import { resolveContact } from './contact-of.ts';
+import type { WebhookFacts } from './forward-webhook.ts';
+import { receiveAccountEvents, type AccountEvent } from './receive-account-event.ts';
+import { applyMessage, applyPermissionReply } from './receive-permission.ts';
 
 /** Provider: a call must be accepted within about 30 to 60 s of the offer, Calling API reference, read 2026-06. */
 const ANSWER_LIMIT_MS = 30_000;
 /** 96 bits of a hash: short in room names, and two calls never share one. */
 const ID_HEX_DIGITS = 24;
 
-type CallProviderEvent = Exclude<ProviderEvent, { type: 'ignored' }>;
+type CallNews = Extract<ProviderEvent, { type: 'offer' | 'answer' | 'status' | 'terminate' }>;
+type MessageNews = Extract<ProviderEvent, { type: 'permission-reply' | 'message' }>;
 
 /**
- * Takes over everything in the body that concerns our calls. Returns once it is stored.
+ * Takes over everything in the body that concerns us. Returns once it is stored.
  *
+ * @param only the one number that the sender may speak of, where it is known; events of others are ignored
+ * @returns whether the body holds anything that is not solely about our calls, and the numbers it names
  * @throws when it could not be stored; the webhook must then not be acknowledged
  */
-export async function receiveWebhook(services: Services, body: unknown): Promise<void> {
+export async function receiveWebhook(
+  services: Services,
+  body: unknown,
+  only?: BusinessNumber,
+): Promise<WebhookFacts> {
   const events = parseWebhook(body);
-  const about = events.filter((event): event is CallProviderEvent => event.type !== 'ignored');
-  const ignored = events.flatMap((event) => (event.type === 'ignored' ? [event.why] : []));
-  const phoneNumberIds = [...new Set(about.map((event) => event.phoneNumberId))];
-  const numbers = await services.directory.numbersByPhoneNumberId(phoneNumberIds);
+  const named = events.flatMap((event) => ('phoneNumberId' in event ? [event.phoneNumberId] : []));
+  const phoneNumberIds = [...new Set(named)];
+  const numbers = only
+    ? new Map([[only.phoneNumberId, only]])
+    : await services.directory.numbersByPhoneNumberId(phoneNumberIds);
+  const ignored: string[] = [];
   const deliveries: Delivery[] = [];
-  for (const event of about) {
-    const number = numbers.get(event.phoneNumberId);
-    if (number) deliveries.push(await deliveryOf(services, number, event));
-    else ignored.push('unregistered-number');
+  const account: AccountEvent[] = [];
+  for (const event of events) {
+    if (event.type === 'ignored') ignored.push(event.why);
+    else if (event.type === 'settings' || event.type === 'account') account.push(event);
+    else {
+      const number = numbers.get(event.phoneNumberId);
+      if (!number) ignored.push('unregistered-number');
+      else if (isAboutCall(event)) deliveries.push(await deliveryOf(services, number, event));
+      else await takeMessage(services, number, event);
+    }
   }
+  await receiveAccountEvents(services, account);
+  const { foreign } =
+    deliveries.length > 0 ? await services.switchboard().deliver(deliveries) : { foreign: 0 };
+  ignored.push(...Array.from({ length: foreign }, () => 'foreign-call'));
   if (ignored.length > 0) services.later(services.directory.count(ignored));
-  if (deliveries.length > 0) await services.switchboard().deliver(deliveries);
+  return {
+    foreign: ignored.length > 0 || events.some((event) => !isAboutCall(event)),
+    phoneNumberIds,
+  };
+}
+
+const isAboutCall = (event: ProviderEvent): event is CallNews =>
+  event.type === 'offer' ||
+  event.type === 'answer' ||
+  event.type === 'status' ||
+  event.type === 'terminate';
+
+/** Messages never reach the Switchboard, unless a call waits for what they say. */
+async function takeMessage(
+  services: Services,
+  number: BusinessNumber,
+  event: MessageNews,
+): Promise<void> {
+  if (event.type === 'message') return applyMessage(services, number, event);
+  const changed = await applyPermissionReply(services, number, event);
+  if (changed) {
+    await services.switchboard().permissionChanged(number.id, changed.contactId, changed.isGranted);
+  }
 }
 
 async function deliveryOf(
   services: Services,
   number: BusinessNumber,
-  event: CallProviderEvent,
+  event: CallNews,
 ): Promise<Delivery> {
-  const base = {
-    // Made from the provider's id, so that every copy of a webhook names the same call. The provider's id holds enough random
-    // bits that it cannot be guessed from the hash.
-    id: (await sha256Hex(`${number.id}\n${event.providerCallId}`)).slice(
-      0,
-      ID_HEX_DIGITS,
-    ) as CallId,
-    numberId: number.id,
-    displayPhoneNumber: number.displayPhoneNumber,
-    providerCallId: event.providerCallId,
-  };
+  if (event.type === 'offer') return offerOf(services, number, event);
+  const { providerCallId, atMs } = event;
+  const numberId = number.id;
   if (event.type === 'terminate') {
-    const { atMs, wasPickedUp, error } = event;
-    return { type: 'terminate', termination: { ...base, atMs, wasPickedUp, error } };
+    const { displayPhoneNumber } = number;
+    const { wasPickedUp, startedAtMs, endedAtMs, errorCode, error } = event;
+    const times = { atMs, wasPickedUp, startedAtMs, endedAtMs, errorCode, error };
+    const termination = { numberId, displayPhoneNumber, providerCallId, ...times };
+    const id = await inboundId(number, providerCallId);
+    if (event.direction === 'inbound')
+      return { type: 'terminate', termination: { ...termination, id } };
+    const news = { ...newsOf(number, event), event: { type: 'terminate', termination } } as const;
+    return {
+      type: 'outbound',
+      news,
+      ...(event.direction === null ? { otherwise: { ...termination, id } } : {}),
+    };
   }
+  const news = newsOf(number, event);
+  return event.type === 'answer'
+    ? {
+        type: 'outbound',
+        news: { ...news, event: { type: 'answer', providerCallId, sdp: event.sdp } },
+      }
+    : {
+        type: 'outbound',
+        news: { ...news, event: { type: 'status', providerCallId, status: event.status, atMs } },
+      };
+}
+
+const newsOf = (
+  number: BusinessNumber,
+  event: { providerCallId: string; opaque: string | null; user: CallerFields },
+) => {
+  const identities = identitiesOf(event.user);
+  const valueOf = (kind: string) => identities.find((identity) => identity.kind === kind)?.value;
+  return {
+    numberId: number.id,
+    providerCallId: event.providerCallId,
+    opaque: event.opaque,
+    user: { phone: valueOf('phone'), bsuid: valueOf('bsuid') },
+  };
+};
+
+/**
+ * Made from the provider's id, so that every copy of a webhook names the same call. The provider's id holds enough random bits
+ * that it cannot be guessed from the hash.
+ */
+const inboundId = async (number: BusinessNumber, providerCallId: string): Promise<CallId> =>
+  (await sha256Hex(`${number.id}\n${providerCallId}`)).slice(0, ID_HEX_DIGITS) as CallId;
+
+async function offerOf(
+  services: Services,
+  number: BusinessNumber,
+  event: Extract<ProviderEvent, { type: 'offer' }>,
+): Promise<Delivery> {
+  const { name } = event.caller;
+  const id = await inboundId(number, event.providerCallId);
   const identities = identitiesOf(event.caller);
-  const contactId =
-    (await services.directory.findContactId(identities)) ??
-    (await newContactId(services, identities[0], base.id));
-  const contact: Contact = { id: contactId, name: event.caller.name ?? null, identities };
+  const contact = await resolveContact(services, identities, name ?? null, id);
   const phone = identities.find(({ kind }) => kind === 'phone')?.value;
+  const bsuid = identities.find(({ kind }) => kind === 'bsuid')?.value;
   return {
     type: 'offer',
     contact,
     offer: {
-      ...base,
+      id,
+      numberId: number.id,
+      displayPhoneNumber: number.displayPhoneNumber,
+      providerCallId: event.providerCallId,
       caller: {
-        contactId,
-        ...(event.caller.name === undefined ? {} : { name: event.caller.name }),
+        contactId: contact.id,
+        ...(name === undefined ? {} : { name }),
         ...(phone === undefined ? {} : { phone }),
+        ...(bsuid === undefined ? {} : { bsuid }),
       },
       payload: event.payload,
       sdp: event.sdp,
@@ -77,18 +167,4 @@ async function deliveryOf(
       answerLimitMs: ANSWER_LIMIT_MS,
     },
   };
-}
-
-/**
- * Two first calls of one person at the same moment must make one contact, so the id follows from the identity. It is keyed,
- * because phone numbers are few enough to try them all.
- */
-async function newContactId(
-  services: Services,
-  identity: ContactIdentity | undefined,
-  callId: CallId,
-): Promise<ContactId> {
-  const name = identity ? `${identity.kind}\n${identity.value}` : `call\n${callId}`;
-  const hash = await keyedHashHex(services.config.TOKEN_ENCRYPTION_KEYS, name);
-  return hash.slice(0, ID_HEX_DIGITS) as ContactId;
 }
