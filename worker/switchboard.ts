@@ -291,13 +291,14 @@ export class Switchboard extends DurableObject<Env> {
       this.#relays.accept(server, decodeURIComponent(id) as RelayId);
       return new Response(null, { status: 101, webSocket: client });
     }
-    await this.#subscribe(server, url.searchParams.get('after'));
+    await this.#subscribe(server, url.searchParams);
     const protocol = request.headers.get('sec-websocket-protocol') ? 'roomline' : null;
     const headers = protocol ? { 'sec-websocket-protocol': protocol } : {};
     return new Response(null, { status: 101, webSocket: client, headers });
   }
 
-  async #subscribe(socket: WebSocket, after: string | null): Promise<void> {
+  async #subscribe(socket: WebSocket, query: URLSearchParams): Promise<void> {
+    const after = query.get('after');
     await this.#book.load();
     let cursor = after === null ? await this.#store.lastCursor() : Number(after);
     const missed: CallNotice[] = [];
@@ -314,7 +315,7 @@ export class Switchboard extends DurableObject<Env> {
     }
     const calls = [...this.#book.calls()].filter(({ state }) => state !== 'ended').map(view);
     const hello = { type: 'hello', cursor: Math.max(cursor, this.#lastCursor), calls };
-    this.#subscribers.accept(socket, hello, missed);
+    this.#subscribers.accept(socket, query.get('agent'), hello, missed);
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {

@@ -21,23 +21,40 @@ export class EventSockets {
   }
 
   /** Sends what came before and subscribes; nothing may be awaited between making `backlog` and this call. */
-  accept(socket: WebSocket, hello: object, backlog: readonly CallNotice[]): void {
+  accept(
+    socket: WebSocket,
+    agentId: string | null,
+    hello: object,
+    backlog: readonly CallNotice[],
+  ): void {
     this.#ctx.acceptWebSocket(socket, [TAG]);
-    socket.serializeAttachment({ kind: 'events' });
+    socket.serializeAttachment({ kind: 'events', agentId } satisfies Attachment);
     socket.send(JSON.stringify(hello));
-    for (const notice of backlog) socket.send(JSON.stringify(notice));
+    for (const notice of backlog) socket.send(JSON.stringify(noticeFor(agentId, notice)));
   }
 
   publish(notice: CallNotice): void {
-    const sockets = this.#ctx.getWebSockets(TAG);
-    if (sockets.length === 0) return;
-    const text = JSON.stringify(notice);
-    for (const socket of sockets) {
+    for (const socket of this.#ctx.getWebSockets(TAG)) {
       try {
-        socket.send(text);
+        const { agentId } = socket.deserializeAttachment() as Attachment;
+        socket.send(JSON.stringify(noticeFor(agentId, notice)));
       } catch {
         // It closed meanwhile; the client resumes from its cursor.
       }
     }
   }
+}
+
+interface Attachment {
+  readonly kind: 'events';
+  /** Null for an operator. */
+  readonly agentId: string | null;
+}
+
+/** A call for one agent rings for that agent alone; to others it is a call like any other. */
+function noticeFor(agentId: string | null, notice: CallNotice): CallNotice {
+  const { connect } = notice.call;
+  const isForOther =
+    agentId !== null && connect !== null && 'agent_id' in connect && connect.agent_id !== agentId;
+  return notice.type === 'ring' && isForOther ? { ...notice, type: 'call' } : notice;
 }

@@ -43,7 +43,7 @@ export type CallState = (typeof CALL_STATES)[number];
 /**
  * `answer`: nobody has answered. `relayAnswer`: the relay owes an answer. `claim`: the claimant is not ready. `graceLeft`,
  * `graceLost`: the agent left, or their connection broke. `cleanUp`: the room is deleted even if the relay never said that it
- * left. `sweep`: the room is deleted a second time, because a reconnecting client can bring it back.
+ * left. `mediaLost`: the media broke off and the provider has not said why. `sweep`: the room is deleted a second time, because a reconnecting client can bring it back.
  *
  * Outbound: `ask`: the user has not granted permission. `ring`: the user does not pick up. `adopt`: nobody knows whether the
  * provider calls. `join`: the user picked up and whom they were to talk with is not there.
@@ -56,6 +56,7 @@ export type TimerName =
   | 'graceLost'
   | 'cleanUp'
   | 'sweep'
+  | 'mediaLost'
   | 'ask'
   | 'ring'
   | 'adopt'
@@ -306,6 +307,7 @@ export type TimelineType =
   | 'pre-accepted'
   | 'ringing'
   | 'media-up'
+  | 'media-lost'
   | 'room-created'
   | 'room-joined'
   | 'participant-joined'

@@ -22,6 +22,9 @@ const GRACE_LEFT_MS = 5_000;
 /** A broken connection may be a lift or a changing network. */
 const GRACE_LOST_MS = 15_000;
 
+/** The provider closes the media before it says that the caller hung up; its webhook gets this much time. */
+const MEDIA_LOST_MS = 3_000;
+
 const isClaimant = (call: Call, identity: string): boolean => call.claim?.identity === identity;
 
 const isInGrace = (call: Call): boolean =>
@@ -148,6 +151,11 @@ export function onMediaEnded(
 ): Answer {
   if (call.state === 'tombstone') return null;
   const { quality } = event;
+  if (!isOver(call) && event.reason === 'media-lost') {
+    const timers = { ...call.timers, mediaLost: nowMs + MEDIA_LOST_MS };
+    const detail = event.detail === undefined ? {} : { detail: { detail: event.detail } };
+    return { patch: { quality, timers }, entry: { type: 'media-lost', ...detail } };
+  }
   if (!isOver(call)) {
     const end = ending(call, outcome(...MEDIA_ENDS[event.reason], event.detail), nowMs);
     return {

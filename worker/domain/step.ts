@@ -270,6 +270,8 @@ function onTimer(call: Call, name: TimerName, nowMs: number): Change {
       return ending(call, outcome('agent-left', 'agent'), nowMs);
     case 'graceLost':
       return ending(call, outcome('agent-connection-lost', 'agent'), nowMs);
+    case 'mediaLost':
+      return ending(call, outcome('media-lost', 'provider'), nowMs);
     case 'ask':
     case 'ring':
     case 'adopt':

@@ -30,17 +30,45 @@ export async function claimCall(services: Services, id: CallId, agent: Agent): P
       outcome: call.outcome,
     });
   }
+  const meantFor = call.connect && 'agent_id' in call.connect ? call.connect.agent_id : agent.id;
+  if (meantFor !== agent.id) throw new Problem('forbidden', 'This call is for another agent');
   if (!call.claimed_by) throw new Problem('call-not-ringing', `The call is ${call.state}`);
   if (call.claimed_by.agent_id !== agent.id) {
     throw new Problem('call-taken', `${call.claimed_by.name} has this call`, {
       claimed_by: call.claimed_by,
     });
   }
+  return seatFor(services, id, agent);
+}
+
+/**
+ * A seat in the room of a call whose room is open to every agent.
+ *
+ * @throws Problem `conflict` for calls of any other kind, `call-over`, `not-found`
+ */
+export async function joinCall(services: Services, id: CallId, agent: Agent): Promise<Seat> {
+  const found = await services.calls.find(id);
+  if (!found) throw new Problem('not-found', 'There is no call with this id');
+  const { call } = found;
+  if (call.outcome) {
+    throw new Problem('call-over', `The call ended: ${call.outcome.reason}`, {
+      outcome: call.outcome,
+    });
+  }
+  if (!call.connect || !('room' in call.connect)) {
+    throw new Problem('conflict', 'This call is answered by claiming it: POST /v1/calls/:id/claim');
+  }
+  return seatFor(services, id, agent);
+}
+
+/** A token to join the call's room as somebody whom the caller hears. */
+export async function seatFor(services: Services, id: CallId, agent: Agent): Promise<Seat> {
   const {
     LIVEKIT_URL: url,
     LIVEKIT_API_KEY: apiKey,
     LIVEKIT_API_SECRET: apiSecret,
   } = services.config;
+  const identity = agentIdentity(agent.id);
   const token = await agentToken({ url, apiKey, apiSecret }, id, { identity, name: agent.name });
   return { call_id: id, livekit_url: url, token, room: roomOfCall(id), identity };
 }

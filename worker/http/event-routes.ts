@@ -38,10 +38,14 @@ export function eventRoutes(services: Services) {
     if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
       throw new Problem('upgrade-required');
     const { after } = c.req.valid('query');
-    const query = after === undefined ? '' : `?after=${after}`;
+    const { principal } = c.var;
+    const query = new URLSearchParams({
+      ...(after === undefined ? {} : { after }),
+      ...(principal.role === 'agent' ? { agent: principal.agent.id } : {}),
+    });
     return services
       .switchboard()
-      .fetch(new Request(`https://switchboard/events${query}`, c.req.raw));
+      .fetch(new Request(`https://switchboard/events?${query}`, c.req.raw));
   });
   return app;
 }

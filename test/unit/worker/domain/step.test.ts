@@ -236,6 +236,23 @@ describe('ends', () => {
   });
 });
 
+describe('media that breaks off', () => {
+  const lost: CallEvent = { type: 'relay.ended', seq: 9, reason: 'media-lost', quality: null };
+
+  it('is a caller who hung up when the provider says so within 3 s', () => {
+    const { call } = play([...toActive, lost, { type: 'terminate', termination }]);
+    expect(call.outcome?.reason).toBe('caller-hung-up');
+  });
+
+  it('ends the call as lost when the provider says nothing', () => {
+    const { call } = play([...toActive, lost]);
+    expect(call.state).toBe('active');
+    const decision = step(call, { type: 'tick' }, NOW + 3_000);
+    expect(decision.call).toMatchObject({ state: 'ending', outcome: { reason: 'media-lost' } });
+    expect(jobsOf([decision])).toContain('graph.terminate');
+  });
+});
+
 describe('jobs', () => {
   it('whose reply is lost are repeated after their lease', () => {
     const { call } = play(toOffered);
