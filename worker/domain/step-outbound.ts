@@ -2,7 +2,14 @@
 //
 // A dial is never repeated. Whether it worked is told by the provider's reply or, when that is lost, by a webhook that carries our
 // id; a call that turns up when nobody wants it any more is terminated.
-import type { Call, Dial, Placement, Target, Termination } from './call.ts';
+import {
+  isOver,
+  type Call,
+  type Dial,
+  type Placement,
+  type Target,
+  type Termination,
+} from './call.ts';
 import {
   ADOPT_MS,
   ending,
@@ -233,7 +240,8 @@ export function onAnswer(call: Call, providerCallId: string, sdp: string, nowMs:
 
 /** Something is heard of a call whose dial was given up as unsure, or cancelled while it was under way. */
 function late(call: Call, providerCallId: string, nowMs: number): Answer {
-  if (call.providerCallId !== null) return null;
+  // A call that was not dialled yet cannot be meant.
+  if (call.providerCallId !== null || !isOver(call)) return null;
   return named(call, providerCallId, { type: 'found-late' }, nowMs);
 }
 
