@@ -1,11 +1,12 @@
 // The record of calls in D1. One batch per decision; the first statement of each is the fence.
 import { and, asc, eq, gt, inArray, lt, max, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
-import { callEvents, calls, contactIdentities, contacts } from '../db/schema.ts';
+import { callEvents, calls } from '../db/schema.ts';
 import type { Call, TimelineEntry } from '../domain/call.ts';
 import type { CallId } from '../domain/ids.ts';
-import { OutdatedError, type CallStore, type Contact, type StoredEntry } from '../ports.ts';
+import { OutdatedError, type CallStore, type StoredEntry } from '../ports.ts';
 import { callFromRow, rowFromCall } from './call-rows.ts';
+import { insertContact } from './contact-store-d1.ts';
 
 /** Keeps one clean-up statement short. */
 const TOMBSTONES_PER_SWEEP = 200;
@@ -103,23 +104,6 @@ const insertEntry = (db: DrizzleD1Database, call: Call, entry: TimelineEntry, at
     .insert(callEvents)
     .values({ callId: call.id, seq: call.version, atMs, type: entry.type, detail: entry.detail })
     .returning({ cursor: callEvents.id });
-
-/** A contact may exist already, and two calls may bring the same new one at once. */
-const insertContact = (db: DrizzleD1Database, contact: Contact, atMs: number) => [
-  db
-    .insert(contacts)
-    .values({ id: contact.id, name: contact.name, createdAtMs: atMs })
-    .onConflictDoUpdate({
-      target: contacts.id,
-      set: { name: sql`coalesce(excluded.name, ${contacts.name})` },
-    }),
-  ...contact.identities.map((identity) =>
-    db
-      .insert(contactIdentities)
-      .values({ ...identity, contactId: contact.id })
-      .onConflictDoNothing(),
-  ),
-];
 
 /** What a later decision may change; the rest is fixed by the first. */
 function mutable(row: ReturnType<typeof rowFromCall>): Partial<ReturnType<typeof rowFromCall>> {

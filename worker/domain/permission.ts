@@ -18,10 +18,32 @@ const WEEK_MS = 7 * DAY_MS;
 const TEMPORARY_MS = WEEK_MS;
 /** Provider: a user who writes, calls, or answers a call opens the customer service window, Calling pricing, read 2026-06. */
 const WINDOW_MS = DAY_MS;
+/** A chat moves the window in steps of this, so that not every message becomes a write. */
+const WINDOW_STEP_MS = 60_000;
 /** Provider: four unanswered or rejected calls in a row revoke the permission, User call permissions, read 2026-06. */
 const UNANSWERED_MAX = 4;
 /** How long a refusal of the provider holds when it does not say. */
-const RECHECK_MS = { short: 15 * 60_000, long: HOUR_MS, day: DAY_MS };
+const RECHECK_MS = 15 * 60_000;
+
+/**
+ * Refusals with a time, and how long each holds when the provider names none.
+ * Provider: error codes of permission requests and of `connect`, Calling API troubleshooting, read 2026-06.
+ */
+const REQUEST_BLOCKS: Readonly<Record<number, { reason: AskRefusal; holdMs: number }>> = {
+  138009: { reason: 'request-limit', holdMs: HOUR_MS },
+  138013: { reason: 'country', holdMs: DAY_MS },
+  138014: { reason: 'paused', holdMs: HOUR_MS },
+};
+const DIAL_BLOCKS: Readonly<Record<number, { reason: CallRefusal; holdMs: number }>> = {
+  138001: { reason: 'uncallable', holdMs: HOUR_MS },
+  138012: { reason: 'daily-limit', holdMs: RECHECK_MS },
+  138013: { reason: 'country', holdMs: DAY_MS },
+  138014: { reason: 'paused', holdMs: HOUR_MS },
+};
+const NO_PERMISSION = 138006;
+const PERMANENT_EXISTS = 138017;
+/** More than 24 h have passed since the user wrote. Provider: Cloud API error codes, read 2026-06. */
+const WINDOW_CLOSED = 131047;
 
 const REQUESTS_KEPT = 8;
 const IDS_KEPT = 12;
@@ -91,7 +113,7 @@ export function apply(ledger: Ledger, fact: Fact, nowMs: number): Ledger {
     case 'inbound':
       return onInbound(ledger, fact.isConnected, atMs);
     case 'message':
-      return isReachable(withWindow(ledger, atMs), atMs);
+      return onMessage(ledger, atMs);
   }
 }
 
@@ -185,7 +207,7 @@ function blockFrom<R extends string>(
     : {
         reason: usedUp.length > 0 ? reason : 'provider-refuses',
         atMs,
-        untilMs: atMs + RECHECK_MS.short,
+        untilMs: atMs + RECHECK_MS,
       };
 }
 
@@ -198,53 +220,27 @@ function onRequested(ledger: Ledger, messageId: string, atMs: number): Ledger {
   };
 }
 
-/** Provider: error codes of permission requests, Calling API troubleshooting, read 2026-06. */
 function onRequestRefused(ledger: Ledger, { code, atMs, retryAtMs }: Refused): Ledger {
-  const block = (reason: AskRefusal, holdMs: number): Ledger => ({
-    ...ledger,
-    askableAtMs: null,
-    askBlock: { reason, atMs, untilMs: retryAtMs ?? atMs + holdMs },
-  });
-  switch (code) {
-    case 138009:
-      return block('request-limit', RECHECK_MS.long);
-    case 138013:
-      return block('country', RECHECK_MS.day);
-    case 138014:
-      return block('paused', RECHECK_MS.long);
-    case 138017:
-      return withGrant(ledger, 'permanent', atMs);
-    // Re-engagement: more than 24 h have passed since the user wrote. Provider: Cloud API error codes, read 2026-06.
-    case 131047:
-      return (ledger.windowUntilMs ?? 0) > atMs ? { ...ledger, windowUntilMs: atMs } : ledger;
-    default:
-      return ledger;
+  const block = code === undefined ? undefined : REQUEST_BLOCKS[code];
+  if (block) {
+    const untilMs = retryAtMs ?? atMs + block.holdMs;
+    return { ...ledger, askableAtMs: null, askBlock: { reason: block.reason, atMs, untilMs } };
   }
+  if (code === PERMANENT_EXISTS) return withGrant(ledger, 'permanent', atMs);
+  const isClosed = code === WINDOW_CLOSED && (ledger.windowUntilMs ?? 0) > atMs;
+  return isClosed ? { ...ledger, windowUntilMs: atMs } : ledger;
 }
 
-/** Provider: error codes of `connect`, Calling API troubleshooting, read 2026-06. */
 function onDialRefused(ledger: Ledger, { code, atMs, retryAtMs }: Refused): Ledger {
-  const block = (reason: CallRefusal, holdMs: number): Ledger => ({
-    ...ledger,
-    callBlock: { reason, atMs, untilMs: retryAtMs ?? atMs + holdMs },
-  });
-  switch (code) {
-    case 138001:
-      return block('uncallable', RECHECK_MS.long);
-    case 138006: {
-      const { status } = ledger.grant ?? {};
-      const isNo = status === 'declined' || status === 'revoked';
-      return isNo ? ledger : withGrant(ledger, 'none', atMs);
-    }
-    case 138012:
-      return block('daily-limit', RECHECK_MS.short);
-    case 138013:
-      return block('country', RECHECK_MS.day);
-    case 138014:
-      return block('paused', RECHECK_MS.long);
-    default:
-      return ledger;
+  const block = code === undefined ? undefined : DIAL_BLOCKS[code];
+  if (block) {
+    const untilMs = retryAtMs ?? atMs + block.holdMs;
+    return { ...ledger, callBlock: { reason: block.reason, atMs, untilMs } };
   }
+  const status = ledger.grant?.status;
+  // Why there is no permission is worth more than that there is none.
+  if (code !== NO_PERMISSION || status === 'declined' || status === 'revoked') return ledger;
+  return withGrant(ledger, 'none', atMs);
 }
 
 const withGrant = (ledger: Ledger, status: GrantStatus, atMs: number): Ledger =>
@@ -271,6 +267,11 @@ function onOutbound(
 function onInbound(ledger: Ledger, isConnected: boolean, atMs: number): Ledger {
   const next = isReachable(withWindow(ledger, atMs), atMs);
   return isConnected ? withConnected(next, atMs) : next;
+}
+
+function onMessage(ledger: Ledger, atMs: number): Ledger {
+  const isOpen = (ledger.windowUntilMs ?? 0) >= atMs + WINDOW_MS - WINDOW_STEP_MS;
+  return isReachable(isOpen ? ledger : withWindow(ledger, atMs), atMs);
 }
 
 function withConnected(ledger: Ledger, atMs: number): Ledger {

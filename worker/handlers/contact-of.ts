@@ -1,12 +1,19 @@
-// Which contact somebody is: the one that any of their identities belongs to, or a new one.
+// Which contact somebody is, the one that any of their identities belongs to or a new one, and how the provider is told whom we
+// mean.
 import type { Directory } from '../adapters/directory-d1.ts';
 import { keyedHashHex, type SealingKeys } from '../adapters/sealed-secret.ts';
+import type { UserAddress } from '../adapters/provider.ts';
 import type { ContactIdentity } from '../domain/contact.ts';
 import type { ContactId } from '../domain/ids.ts';
 import type { Contact } from '../ports.ts';
 
 /** 96 bits of a hash: two people never share one. */
 const ID_HEX_DIGITS = 24;
+
+export interface ResolvedContact extends Contact {
+  /** Not stored yet. */
+  readonly isNew: boolean;
+}
 
 /**
  * Finds the contact with these identities, or makes up a new one. Nothing is stored here.
@@ -21,10 +28,10 @@ export async function resolveContact(
   identities: readonly ContactIdentity[],
   name: string | null,
   fallback: string,
-): Promise<Contact> {
+): Promise<ResolvedContact> {
   const known = await services.directory.findContactId(identities);
   const id = known ?? (await newContactId(services.config, identities[0], fallback));
-  return { id, name, identities };
+  return { id, name, identities, isNew: known === null };
 }
 
 /**
@@ -39,4 +46,11 @@ async function newContactId(
   const name = identity ? `${identity.kind}\n${identity.value}` : `call\n${fallback}`;
   const hash = await keyedHashHex(config.TOKEN_ENCRYPTION_KEYS, name);
   return hash.slice(0, ID_HEX_DIGITS) as ContactId;
+}
+
+/** How the provider is told whom we mean; both absent for somebody who cannot be addressed. */
+export function addressOf(identities: readonly ContactIdentity[]): UserAddress {
+  const value = (kind: ContactIdentity['kind']) =>
+    identities.find((identity) => identity.kind === kind)?.value;
+  return { phone: value('phone'), bsuid: value('bsuid') ?? value('parent_bsuid') };
 }

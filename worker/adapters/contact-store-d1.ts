@@ -1,0 +1,98 @@
+// Contacts in D1: the people whom calls are made to and taken from, and what each is known by.
+import { and, asc, eq, exists, gt, inArray, sql } from 'drizzle-orm';
+import type { DrizzleD1Database } from 'drizzle-orm/d1';
+import { contactIdentities, contacts } from '../db/schema.ts';
+import type { ContactIdentity } from '../domain/contact.ts';
+import type { ContactId } from '../domain/ids.ts';
+import type { Contact } from '../ports.ts';
+
+export type ContactStore = ReturnType<typeof createContactStore>;
+
+export interface StoredContact extends Contact {
+  readonly createdAtMs: number;
+}
+
+export function createContactStore(db: DrizzleD1Database) {
+  const withIdentities = async (
+    rows: readonly (typeof contacts.$inferSelect)[],
+  ): Promise<StoredContact[]> => {
+    if (rows.length === 0) return [];
+    const ids = rows.map(({ id }) => id);
+    const identities = await db
+      .select()
+      .from(contactIdentities)
+      .where(inArray(contactIdentities.contactId, ids))
+      .orderBy(asc(contactIdentities.kind), asc(contactIdentities.value));
+    return rows.map(({ id, name, createdAtMs }) => ({
+      id: id as ContactId,
+      name,
+      createdAtMs,
+      identities: identities
+        .filter(({ contactId }) => contactId === id)
+        .map(({ kind, value }) => ({ kind, value })),
+    }));
+  };
+
+  return {
+    /** Stores a contact; one that exists gains the identities that nobody has, and the name unless it is null. */
+    async save(contact: Contact, atMs: number): Promise<void> {
+      const [first, ...rest] = insertContact(db, contact, atMs);
+      if (first) await db.batch([first, ...rest]);
+    },
+
+    async find(id: string): Promise<StoredContact | null> {
+      const rows = await db.select().from(contacts).where(eq(contacts.id, id));
+      return (await withIdentities(rows))[0] ?? null;
+    },
+
+    /** @returns at most `limit` contacts in the order of their ids, those after `after` */
+    async list(
+      filter: { identity?: ContactIdentity | undefined; after?: string | undefined },
+      limit: number,
+    ): Promise<{ contacts: StoredContact[]; next: string | null }> {
+      const { identity, after } = filter;
+      const known = identity && {
+        kind: eq(contactIdentities.kind, identity.kind),
+        value: eq(contactIdentities.value, identity.value),
+      };
+      const rows = await db
+        .select()
+        .from(contacts)
+        .where(
+          and(
+            after === undefined ? undefined : gt(contacts.id, after),
+            known &&
+              exists(
+                db
+                  .select({ one: sql`1` })
+                  .from(contactIdentities)
+                  .where(
+                    and(known.kind, known.value, eq(contactIdentities.contactId, contacts.id)),
+                  ),
+              ),
+          ),
+        )
+        .orderBy(asc(contacts.id))
+        .limit(limit + 1);
+      const page = await withIdentities(rows.slice(0, limit));
+      return { contacts: page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null };
+    },
+  };
+}
+
+/** Statements for a batch. A contact may exist already, and two calls may bring the same new one at once. */
+export const insertContact = (db: DrizzleD1Database, contact: Contact, atMs: number) => [
+  db
+    .insert(contacts)
+    .values({ id: contact.id, name: contact.name, createdAtMs: atMs })
+    .onConflictDoUpdate({
+      target: contacts.id,
+      set: { name: sql`coalesce(excluded.name, ${contacts.name})` },
+    }),
+  ...contact.identities.map((identity) =>
+    db
+      .insert(contactIdentities)
+      .values({ ...identity, contactId: contact.id })
+      .onConflictDoNothing(),
+  ),
+];
