@@ -6,6 +6,8 @@ import { authenticate, requireAdmin } from './http/authentication.ts';
 import { callRoutes } from './http/call-routes.ts';
 import { docsPage } from './http/docs-page.ts';
 import { eventRoutes } from './http/event-routes.ts';
+import { forwardRoutes } from './http/forward-routes.ts';
+import { numberCallingRoutes } from './http/number-calling-routes.ts';
 import { numberRoutes } from './http/number-routes.ts';
 import { notFound, onError } from './http/problems.ts';
 import { relayRoutes } from './http/relay-routes.ts';
@@ -53,6 +55,8 @@ export function createApp(services: Services) {
   app.route('/v1', callRoutes(services));
   app.route('/v1', eventRoutes(services));
   app.route('/v1', numberRoutes(services));
+  app.route('/v1', numberCallingRoutes(services));
+  app.route('/v1', forwardRoutes(services));
   app.route('/v1', agentRoutes(services));
   app.openapi(createRoute({ ...stats, path: '/v1/stats' }), async (c) => {
     requireAdmin(c.var.principal);

@@ -8,6 +8,7 @@ import {
 } from '../domain/job.ts';
 import { parsePermissionState, type PermissionState } from '../domain/permission-state.ts';
 import type {
+  AnyReply,
   CallingObject,
   CallRequest,
   MessageContent,
@@ -132,7 +133,8 @@ export function readAction(action: GraphAction, reply: HttpReply): JobResult {
   const call = connected.safeParse(reply.json);
   const providerCallId = call.success ? call.data.calls[0]?.id : undefined;
   // The phone may ring all the same; the webhooks of the call will tell by what we gave along.
-  if (providerCallId === undefined) return { ...notSuccess(reply), message: 'no call id in the reply' };
+  if (providerCallId === undefined)
+    return { ...notSuccess(reply), message: 'no call id in the reply' };
   return { ok: true, providerCallId };
 }
 
@@ -168,7 +170,7 @@ export function readWritten(reply: HttpReply): Reply<null> {
   return result.ok ? { ok: true, value: null } : result;
 }
 
-export const readAny = (reply: HttpReply): Reply<unknown> & { serverAtMs?: number } => {
+export const readAny = (reply: HttpReply): AnyReply => {
   const serverAtMs = Date.parse(reply.headers.get('date') ?? '');
   const result: Reply<unknown> = isOk(reply) ? { ok: true, value: reply.json } : failureOf(reply);
   return { ...result, ...(Number.isNaN(serverAtMs) ? {} : { serverAtMs }) };

@@ -14,7 +14,7 @@ import {
   send,
   type HttpReply,
 } from './graph.ts';
-import type { Provider, ProviderAccess, Reply } from './provider.ts';
+import type { AnyReply, Provider, ProviderAccess, Reply } from './provider.ts';
 
 export const DIALOG_BASE_URL = 'https://waba-v2.360dialog.io';
 
@@ -32,6 +32,10 @@ export function dialogProvider(access: ProviderAccess): Provider {
       headers: { 'd360-api-key': key },
       ...(body === undefined ? {} : { body }),
     });
+  const read = async (path: string, key?: string): Promise<AnyReply> => {
+    const reply = await request('GET', path, undefined, key);
+    return reply.ok ? readAny(reply.value) : reply;
+  };
   return {
     name: '360dialog',
     async act(asked) {
@@ -59,9 +63,6 @@ export function dialogProvider(access: ProviderAccess): Provider {
       const reply = await request('POST', 'calling/settings', { calling });
       return reply.ok ? readWritten(reply.value) : reply;
     },
-    async get(path, auth) {
-      const reply = await request('GET', path, undefined, auth);
-      return reply.ok ? readAny(reply.value) : reply;
-    },
+    get: read,
   };
 }

@@ -13,7 +13,7 @@ import {
   send,
   type HttpReply,
 } from './graph.ts';
-import type { Provider, ProviderAccess, Reply } from './provider.ts';
+import type { AnyReply, Provider, ProviderAccess, Reply } from './provider.ts';
 
 export const META_BASE_URL = 'https://graph.facebook.com';
 
@@ -25,6 +25,10 @@ export function metaProvider(access: ProviderAccess): Provider {
   const get = (url: string): Promise<Reply<HttpReply>> => send({ method: 'GET', url, headers });
   const post = (path: string, body: unknown): Promise<Reply<HttpReply>> =>
     send({ method: 'POST', url: `${number}/${path}`, headers, body });
+  const read = async (path: string, auth = access.accessToken): Promise<AnyReply> => {
+    const reply = await send({ method: 'GET', url: `${root}/${path}`, headers: bearer(auth) });
+    return reply.ok ? readAny(reply.value) : reply;
+  };
   return {
     name: 'meta',
     async act(request) {
@@ -55,10 +59,9 @@ export function metaProvider(access: ProviderAccess): Provider {
       const reply = await post('settings', { calling });
       return reply.ok ? readWritten(reply.value) : reply;
     },
-    async get(path, auth = access.accessToken) {
-      const reply = await send({ method: 'GET', url: `${root}/${path}`, headers: bearer(auth) });
-      return reply.ok ? readAny(reply.value) : reply;
-    },
+    get: read,
+    inspectToken: (auth) =>
+      read(`debug_token?input_token=${encodeURIComponent(access.accessToken)}`, auth),
   };
 }
 

@@ -34,6 +34,9 @@ export type CallRequest =
 /** A reply of the provider, or why there is none. */
 export type Reply<T> = { readonly ok: true; readonly value: T } | JobFailure;
 
+/** With the provider's own time, where the reply tells it, in epoch ms, whole seconds. */
+export type AnyReply = Reply<unknown> & { readonly serverAtMs?: number };
+
 /** The provider's `calling` object, in its own spelling; `domain/calling.ts` reads it. */
 export type CallingObject = Readonly<Record<string, unknown>>;
 
@@ -53,7 +56,9 @@ export interface Provider {
   /** @param calling only what is to change */
   writeSettings(calling: CallingObject): Promise<Reply<null>>;
   /** Any other read, for the doctor. `auth` replaces the number's own credentials. */
-  get(path: string, auth?: string): Promise<Reply<unknown> & { readonly serverAtMs?: number }>;
+  get(path: string, auth?: string): Promise<AnyReply>;
+  /** What Meta knows of the number's own token; `auth` as above. */
+  inspectToken?(auth?: string): Promise<AnyReply>;
 }
 
 export type MessageContent = { readonly type: string } & Readonly<Record<string, unknown>>;

@@ -34,8 +34,9 @@ function unixSeconds(text: string): number | null {
 }
 
 function isoTime(text: string): number | null {
-  const match =
-    /(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)\s*([+-]\d\d:?\d\d)?/.exec(text);
+  const match = /(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)\s*([+-]\d\d:?\d\d)?/.exec(
+    text,
+  );
   if (!match) return null;
   const zone = match[3]?.replace(/^(...)(\d\d)$/, '$1:$2') ?? 'Z';
   const ms = Date.parse(`${match[1]}T${match[2]}${zone}`);

@@ -79,11 +79,13 @@ const namedInSettings = z.looseObject({
  * of changes of the field `calls` the events themselves must tell.
  *
  * @param body parsed JSON whose signature has been checked
- * @returns `isCallsOnly` when every change has the field `calls`; the phone number ids that the body names, each once
+ * @returns `isCallsOnly` when every change has the field `calls`; ids of the numbers and business accounts that the body names,
+ * each once
  */
 export function describeWebhook(body: unknown): {
   isCallsOnly: boolean;
   phoneNumberIds: string[];
+  accountIds: string[];
 } {
   const changes = changesOf(body);
   const ids = changes.flatMap(({ value }) => {
@@ -95,5 +97,6 @@ export function describeWebhook(body: unknown): {
   return {
     isCallsOnly: changes.every(({ field }) => field === 'calls'),
     phoneNumberIds: [...new Set(ids)],
+    accountIds: [...new Set(changes.flatMap(({ accountId }) => accountId ?? []))],
   };
 }

@@ -11,6 +11,7 @@ import {
   QUICK_RETRY_MS,
   STORED_BODY_BYTES_MAX,
 } from '../domain/forwarding.ts';
+import type { BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
 
 /** Longest wait for one receiver, in ms. */
@@ -22,17 +23,15 @@ const SENT_AT_ONCE = 5;
 /** How long one run of the trigger takes up new rows, in ms; the next run is a minute later. */
 const SWEEP_MS = 45_000;
 
-export type ForwardServices = Pick<
-  Services,
-  'config' | 'directory' | 'forwards' | 'now' | 'later'
->;
+export type ForwardServices = Pick<Services, 'config' | 'directory' | 'forwards' | 'now' | 'later'>;
 
 /** What the parser found out about a body. */
 export interface WebhookFacts {
   /** It holds something that is not solely about our calls. */
   readonly foreign: boolean;
-  /** Every phone number id that it names, ours or not. */
+  /** Every phone number id and business account id that it names, ours or not. */
   readonly phoneNumberIds: readonly string[];
+  readonly accountIds: readonly string[];
 }
 
 /**
@@ -48,9 +47,8 @@ export async function forwardForeign(
   facts: WebhookFacts,
 ): Promise<void> {
   if (!facts.foreign || headers.has(FORWARDED_HEADER)) return;
-  const numbers = await services.directory.numbersByPhoneNumberId(facts.phoneNumberIds);
   const urls = forwardTargets(
-    [...numbers.values()].map(({ forwardUrl }) => forwardUrl),
+    (await numbersNamed(services, facts)).map(({ forwardUrl }) => forwardUrl),
     services.config.DEFAULT_FORWARD_URL ?? null,
   );
   const items = urls.map((url): NewForward => ({
@@ -62,6 +60,19 @@ export async function forwardForeign(
   const nowMs = services.now();
   const ids = await services.forwards.add(items, nowMs, nowMs + LEASE_MS);
   services.later(Promise.all(ids.map((id) => sendQuickly(services, id))));
+}
+
+/** A body that names no number at all, such as one about message templates, is about every number of its account. */
+async function numbersNamed(
+  { directory }: ForwardServices,
+  { phoneNumberIds, accountIds }: WebhookFacts,
+): Promise<BusinessNumber[]> {
+  if (phoneNumberIds.length > 0) {
+    return [...(await directory.numbersByPhoneNumberId(phoneNumberIds)).values()];
+  }
+  const isNamed = ({ businessAccountId: id }: BusinessNumber) =>
+    id !== null && accountIds.includes(id);
+  return accountIds.length > 0 ? (await directory.numbers()).filter(isNamed) : [];
 }
 
 /** Bodies that are too large for a row have one attempt; if it fails, the provider's redelivery is the retry. */

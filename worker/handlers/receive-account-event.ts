@@ -51,12 +51,10 @@ async function take(
   }
   if (event.restrictions.length === 0) return;
   const atMs = now();
-  const reported = event.restrictions.map(
-    ({ name, untilMs }): Restriction => ({
-      type: name,
-      ...(untilMs === null ? {} : { until_ms: untilMs }),
-      at_ms: atMs,
-    }),
-  );
+  const reported = event.restrictions.map(({ name, untilMs }): Restriction => ({
+    type: name,
+    ...(untilMs === null ? {} : { until_ms: untilMs }),
+    at_ms: atMs,
+  }));
   await numbers.setRestrictions(number.id, mergeRestrictions(number.restrictions, reported, atMs));
 }

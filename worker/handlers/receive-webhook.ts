@@ -2,7 +2,12 @@
 import { sha256Hex } from '../adapters/sealed-secret.ts';
 import { identitiesOf } from '../domain/contact.ts';
 import type { CallId } from '../domain/ids.ts';
-import { parseWebhook, type CallerFields, type ProviderEvent } from '../domain/webhook.ts';
+import {
+  describeWebhook,
+  parseWebhook,
+  type CallerFields,
+  type ProviderEvent,
+} from '../domain/webhook.ts';
 import type { BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
 import type { Delivery } from '../switchboard.ts';
@@ -32,8 +37,7 @@ export async function receiveWebhook(
   only?: BusinessNumber,
 ): Promise<WebhookFacts> {
   const events = parseWebhook(body);
-  const named = events.flatMap((event) => ('phoneNumberId' in event ? [event.phoneNumberId] : []));
-  const phoneNumberIds = [...new Set(named)];
+  const { isCallsOnly, phoneNumberIds, accountIds } = describeWebhook(body);
   const numbers = only
     ? new Map([[only.phoneNumberId, only]])
     : await services.directory.numbersByPhoneNumberId(phoneNumberIds);
@@ -55,10 +59,7 @@ export async function receiveWebhook(
     deliveries.length > 0 ? await services.switchboard().deliver(deliveries) : { foreign: 0 };
   ignored.push(...Array.from({ length: foreign }, () => 'foreign-call'));
   if (ignored.length > 0) services.later(services.directory.count(ignored));
-  return {
-    foreign: ignored.length > 0 || events.some((event) => !isAboutCall(event)),
-    phoneNumberIds,
-  };
+  return { foreign: ignored.length > 0 || !isCallsOnly, phoneNumberIds, accountIds };
 }
 
 const isAboutCall = (event: ProviderEvent): event is CallNews =>

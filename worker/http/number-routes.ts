@@ -1,62 +1,110 @@
-// `/v1/numbers`: the business numbers.
+// `/v1/numbers`: registering business numbers and changing what is known of them.
 import { createRoute, z } from '@hono/zod-openapi';
-import { seal } from '../adapters/sealed-secret.ts';
+import { newSecret, seal } from '../adapters/sealed-secret.ts';
+import type { NumberChange } from '../adapters/number-store-d1.ts';
 import { iso } from '../call-view.ts';
+import { isSafeUrl } from '../config.ts';
 import type { NumberId } from '../domain/ids.ts';
-import type { BusinessNumber } from '../ports.ts';
+import { PROVIDER_NAMES, type BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
 import { requireAdmin } from './authentication.ts';
 import { Problem, problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 
+export const numberId = z.object({ id: z.string().min(1).max(64) });
+export const noSuchNumber = problemContent('There is no such number');
+
 const numberView = z
   .object({
     id: z.string(),
-    provider: z.enum(['meta']),
+    provider: z.enum(PROVIDER_NAMES),
     phone_number_id: z.string(),
     display_phone_number: z.string(),
     api_base_url: z.string().nullable(),
+    business_account_id: z.string().nullable(),
+    app_id: z.string().nullable(),
+    forward_url: z.string().nullable(),
+    webhook_url: z.string().openapi({ description: 'Where the provider sends webhooks' }),
+    webhook_at: z.iso.datetime().nullable().openapi({
+      description: 'When a webhook for this number last came, to the minute',
+    }),
     created_at: z.iso.datetime(),
   })
   .openapi('Number');
 
+const safeUrl = (what: string) =>
+  z.string().max(2048).refine(isSafeUrl, `${what}: an https:// URL, or http:// on this machine`);
+const graphId = z.string().regex(/^\d{1,32}$/, 'an id of Meta, digits only');
+const displayPhoneNumber = z
+  .string()
+  .transform((value) => value.replaceAll(/[\s()+.-]/g, ''))
+  .pipe(z.string().regex(/^\d{1,15}$/, 'a phone number with its country code, at most 15 digits'))
+  .openapi({ example: '+351 21 000 0000' });
+const accessToken = z
+  .string()
+  .trim()
+  .min(1, 'the access token or API key with which the provider is called')
+  .max(4096)
+  .openapi({
+    description: 'Access token of Meta, API key of 360dialog. Stored encrypted, never shown again',
+  });
+const webhookSecret = z.string().min(16, 'at least 16 characters').max(512).openapi({
+  description: '360dialog: the secret of `x-360dialog-signature`. Stored encrypted, never shown',
+});
+const apiBaseUrl = safeUrl("replaces the provider's own address").transform((value) =>
+  value.replace(/\/+$/, ''),
+);
+const forwardUrl = safeUrl('where webhooks go that are not solely about our calls');
+
 const newNumber = z
   .object({
-    provider: z.enum(['meta']),
+    provider: z.enum(PROVIDER_NAMES),
     phone_number_id: z
       .string()
       .regex(/^[\w-]{1,64}$/, 'the phone number id of the provider, 1 to 64 letters and digits')
       .openapi({ example: '106540352242922' }),
-    display_phone_number: z
-      .string()
-      .transform((value) => value.replaceAll(/[\s()+.-]/g, ''))
-      .pipe(
-        z.string().regex(/^\d{1,15}$/, 'a phone number with its country code, at most 15 digits'),
-      )
-      .openapi({ example: '+351 21 000 0000' }),
-    access_token: z
-      .string()
-      .trim()
-      .min(1, 'the access token with which the provider is called')
-      .max(4096)
-      .openapi({ description: 'Stored encrypted, never shown again' }),
-    api_base_url: z
-      .url({ protocol: /^https?$/, error: 'an http(s) URL' })
-      .transform((value) => value.replace(/\/+$/, ''))
+    display_phone_number: displayPhoneNumber,
+    access_token: accessToken,
+    webhook_secret: webhookSecret.optional(),
+    api_base_url: apiBaseUrl
       .optional()
       .openapi({ description: "Replaces the provider's own address" }),
+    business_account_id: graphId.optional(),
+    app_id: graphId.optional(),
+    forward_url: forwardUrl.optional(),
   })
   .openapi('NewNumber');
+
+const numberPatch = z
+  .strictObject({
+    display_phone_number: displayPhoneNumber.optional(),
+    access_token: accessToken.optional(),
+    webhook_secret: webhookSecret.optional(),
+    api_base_url: apiBaseUrl.nullable().optional(),
+    business_account_id: graphId.nullable().optional(),
+    app_id: graphId.nullable().optional(),
+    forward_url: forwardUrl.nullable().optional(),
+  })
+  .openapi('NumberPatch');
+
+const created = numberView.extend({
+  webhook_headers: z.record(z.string(), z.string()).optional().openapi({
+    description: '360dialog without `webhook_secret`: the headers to configure there, shown once',
+  }),
+});
 
 const create = createRoute({
   method: 'post',
   path: '/numbers',
   tags: ['set-up'],
   summary: 'Register a business number',
+  description:
+    'For 360dialog `access_token` is the API key. Enter `webhook_url` there, with `webhook_headers` or with the secret that ' +
+    'signs webhooks in `webhook_secret`.',
   security: bearer,
   request: body(newNumber),
   responses: {
-    201: json('The number is registered', numberView),
+    201: json('The number is registered', created),
     ...refusals,
     409: problemContent('A number with this `phone_number_id` is registered already'),
   },
@@ -71,37 +119,128 @@ const list = createRoute({
   responses: { 200: json('All numbers', z.object({ data: z.array(numberView) })), ...refusals },
 });
 
+const show = createRoute({
+  method: 'get',
+  path: '/numbers/{id}',
+  tags: ['set-up'],
+  summary: 'One business number',
+  security: bearer,
+  request: { params: numberId },
+  responses: { 200: json('The number', numberView), ...refusals, 404: noSuchNumber },
+});
+
+const change = createRoute({
+  method: 'patch',
+  path: '/numbers/{id}',
+  tags: ['set-up'],
+  summary: 'Change a business number',
+  description: 'Members that are left out stay as they are; null clears.',
+  security: bearer,
+  request: { params: numberId, ...body(numberPatch) },
+  responses: { 200: json('The number as it is now', numberView), ...refusals, 404: noSuchNumber },
+});
+
 export function numberRoutes(services: Services) {
   const app = newRoutes();
   app.openapi(create, async (c) => {
     requireAdmin(c.var.principal);
     const input = c.req.valid('json');
-    const number: BusinessNumber = {
-      id: crypto.randomUUID() as NumberId,
-      provider: input.provider,
-      phoneNumberId: input.phone_number_id,
-      displayPhoneNumber: input.display_phone_number,
-      apiBaseUrl: input.api_base_url ?? null,
-      createdAtMs: services.now(),
-    };
-    const sealed = await seal(services.config.TOKEN_ENCRYPTION_KEYS, number.id, input.access_token);
-    if (!(await services.directory.addNumber(number, sealed))) {
+    const number = numberOf(input, services.now());
+    const isDialog = number.provider === '360dialog';
+    const secret = isDialog ? (input.webhook_secret ?? newSecret('rlw')) : null;
+    const isNew = await services.numbers.add(number, {
+      accessTokenSealed: await sealToken(services, number.id, input.access_token),
+      webhookSecretSealed: secret && (await sealWebhookSecret(services, number.id, secret)),
+    });
+    if (!isNew) {
       throw new Problem('conflict', 'A number with this `phone_number_id` is registered already');
     }
-    return c.json(view(number), 201);
+    const isGenerated = isDialog && input.webhook_secret === undefined;
+    const headers = isGenerated ? { webhook_headers: { Authorization: `Bearer ${secret}` } } : {};
+    return c.json({ ...view(number, c.req.url), ...headers }, 201);
   });
   app.openapi(list, async (c) => {
     requireAdmin(c.var.principal);
-    return c.json({ data: (await services.directory.numbers()).map(view) }, 200);
+    const numbers = await services.directory.numbers();
+    return c.json({ data: numbers.map((number) => view(number, c.req.url)) }, 200);
+  });
+  app.openapi(show, async (c) => {
+    requireAdmin(c.var.principal);
+    const number = await services.numbers.find(c.req.valid('param').id as NumberId);
+    if (!number) throw new Problem('not-found', 'There is no number with this id');
+    return c.json(view(number, c.req.url), 200);
+  });
+  app.openapi(change, async (c) => {
+    requireAdmin(c.var.principal);
+    const id = c.req.valid('param').id as NumberId;
+    const number = await services.numbers.change(
+      id,
+      await changeOf(services, id, c.req.valid('json')),
+    );
+    if (!number) throw new Problem('not-found', 'There is no number with this id');
+    return c.json(view(number, c.req.url), 200);
   });
   return app;
 }
 
-const view = (number: BusinessNumber): z.infer<typeof numberView> => ({
+const sealToken = (services: Services, id: NumberId, token: string): Promise<string> =>
+  seal(services.config.TOKEN_ENCRYPTION_KEYS, id, token);
+
+/** The owner differs from that of the access token, so that neither opens in the other's place. */
+export const webhookSecretOwner = (id: NumberId): string => `${id}:webhook`;
+const sealWebhookSecret = (services: Services, id: NumberId, secret: string): Promise<string> =>
+  seal(services.config.TOKEN_ENCRYPTION_KEYS, webhookSecretOwner(id), secret);
+
+const numberOf = (input: z.infer<typeof newNumber>, nowMs: number): BusinessNumber => ({
+  id: crypto.randomUUID() as NumberId,
+  provider: input.provider,
+  phoneNumberId: input.phone_number_id,
+  displayPhoneNumber: input.display_phone_number,
+  apiBaseUrl: input.api_base_url ?? null,
+  businessAccountId: input.business_account_id ?? null,
+  appId: input.app_id ?? null,
+  forwardUrl: input.forward_url ?? null,
+  calling: null,
+  restrictions: [],
+  webhookAtMs: null,
+  createdAtMs: nowMs,
+});
+
+async function changeOf(
+  services: Services,
+  id: NumberId,
+  input: z.infer<typeof numberPatch>,
+): Promise<NumberChange> {
+  const { access_token: token, webhook_secret: secret } = input;
+  const given = <K extends string, V>(key: K, value: V | undefined) =>
+    value === undefined ? {} : ({ [key]: value } as Record<K, V>);
+  return {
+    ...given('displayPhoneNumber', input.display_phone_number),
+    ...given('apiBaseUrl', input.api_base_url),
+    ...given('businessAccountId', input.business_account_id),
+    ...given('appId', input.app_id),
+    ...given('forwardUrl', input.forward_url),
+    ...given('accessTokenSealed', token && (await sealToken(services, id, token))),
+    ...given('webhookSecretSealed', secret && (await sealWebhookSecret(services, id, secret))),
+  };
+}
+
+/** Where the provider of a number sends its webhooks, as seen from the request that asks. */
+export function webhookUrl({ provider, id }: BusinessNumber, requestUrl: string): string {
+  const path = provider === 'meta' ? '/webhooks/whatsapp' : `/webhooks/360dialog/${id}`;
+  return new URL(path, requestUrl).href;
+}
+
+const view = (number: BusinessNumber, requestUrl: string): z.infer<typeof numberView> => ({
   id: number.id,
   provider: number.provider,
   phone_number_id: number.phoneNumberId,
   display_phone_number: number.displayPhoneNumber,
   api_base_url: number.apiBaseUrl,
+  business_account_id: number.businessAccountId,
+  app_id: number.appId,
+  forward_url: number.forwardUrl,
+  webhook_url: webhookUrl(number, requestUrl),
+  webhook_at: number.webhookAtMs === null ? null : iso(number.webhookAtMs),
   created_at: iso(number.createdAtMs),
 });

@@ -14,8 +14,14 @@ const PROBLEMS = {
   'call-taken': [409, 'Somebody else has this call'],
   'call-not-ringing': [409, 'The call does not ring yet'],
   'call-over': [409, 'The call is over'],
+  'call-forbidden': [409, 'The user cannot be called now'],
+  'outbound-restricted': [409, 'The provider restricts this number'],
+  'calling-disabled': [409, 'Calling is switched off for this number'],
+  'user-in-call': [409, 'There is a call with this user already'],
   'too-large': [413, 'The body is too large'],
+  'idempotency-mismatch': [422, 'The Idempotency-Key belongs to another request'],
   'upgrade-required': [426, 'This address speaks WebSocket only'],
+  upstream: [502, 'The provider did not do it'],
   'not-configured': [503, 'The server is not configured'],
 } as const;
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -84,6 +90,12 @@ export function invalidRequest(error: z.core.$ZodError): Problem {
   }));
   return new Problem('invalid-request', 'One or more fields are missing or malformed', { errors });
 }
+
+/** A problem with one field. */
+export const invalidField = (field: string, expected: string): Problem =>
+  new Problem('invalid-request', `${field}: expected ${expected}`, {
+    errors: [{ field, expected }],
+  });
 
 /** How a refusal is described in the API's documentation. */
 export const problemContent = (description: string) => ({

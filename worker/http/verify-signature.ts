@@ -1,10 +1,11 @@
 // Signatures over raw webhook bytes.
 
-const HEADER = /^sha256=([0-9a-f]{64})$/i;
+const HEADER = /^(?:sha256=)?([0-9a-f]{64})$/i;
 
 /**
- * Checks `X-Hub-Signature-256`. Spec: HMAC-SHA256 over the raw body with the app secret, hex, prefixed `sha256=` (Meta, Webhooks
- * getting started, read 2026-06).
+ * Checks `X-Hub-Signature-256` of Meta or `x-360dialog-signature`. Provider: HMAC-SHA256 over the raw body with the app secret,
+ * hex, prefixed `sha256=` (Meta, Webhooks getting started, read 2026-06); with the partner's secret, hex, with or without that
+ * prefix (360dialog, webhook signature, read 2026-06).
  *
  * @param secrets all are accepted, so that a secret can be rotated
  * @param header undefined or malformed counts as not signed

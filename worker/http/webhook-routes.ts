@@ -1,18 +1,32 @@
-// `GET|POST /webhooks/whatsapp`: Meta's address for this app. Raw bytes -> size -> signature -> JSON -> stored -> 200.
-import { Hono } from 'hono';
+// Where providers send webhooks: `GET|POST /webhooks/whatsapp` for Meta, `POST /webhooks/360dialog/:numberId` for 360dialog. Raw
+// bytes -> size -> authenticity -> JSON -> stored -> 200.
+import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { sha256Hex, unseal } from '../adapters/sealed-secret.ts';
+import type { NumberId } from '../domain/ids.ts';
+import { forwardForeign } from '../handlers/forward-webhook.ts';
 import { receiveWebhook } from '../handlers/receive-webhook.ts';
+import type { BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
-import { matchesHash } from './authentication.ts';
+import { bearerOf, matchesHash } from './authentication.ts';
+import { webhookSecretOwner } from './number-routes.ts';
 import { Problem } from './problems.ts';
 import { isSignedBy } from './verify-signature.ts';
-import { sha256Hex } from '../adapters/sealed-secret.ts';
 
 /** Meta's payloads are said to reach 3 MB. */
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** How often an isolate tells the record that a number hears of its provider, in ms. */
+const HEARD_STEP_MS = 60_000;
 
 export function webhookRoutes(services: Services): Hono {
   const app = new Hono();
+  const hear = createHearing(services);
+  const limit = bodyLimit({
+    maxSize: BODY_BYTES_MAX,
+    onError: () => {
+      throw new Problem('too-large', `The limit is ${BODY_BYTES_MAX} bytes`);
+    },
+  });
 
   // Provider: verification request of a webhook subscription, Webhooks getting started, read 2026-06.
   app.get('/whatsapp', async (c) => {
@@ -29,25 +43,75 @@ export function webhookRoutes(services: Services): Hono {
     return c.text(challenge);
   });
 
-  app.post(
-    '/whatsapp',
-    bodyLimit({
-      maxSize: BODY_BYTES_MAX,
-      onError: () => {
-        throw new Problem('too-large', `The limit is ${BODY_BYTES_MAX} bytes`);
-      },
-    }),
-    async (c) => {
-      const body = await c.req.arrayBuffer();
-      const header = c.req.header('x-hub-signature-256');
-      if (!(await isSignedBy(services.config.META_APP_SECRET, header, body))) {
-        throw new Problem('bad-signature', 'Expected `X-Hub-Signature-256: sha256=<hex HMAC>`');
-      }
-      await receiveWebhook(services, parseBody(body));
-      return c.body(null, 200);
-    },
-  );
+  app.post('/whatsapp', limit, async (c) => {
+    const body = await c.req.arrayBuffer();
+    const header = c.req.header('x-hub-signature-256');
+    if (!(await isSignedBy(services.config.META_APP_SECRET, header, body))) {
+      throw new Problem('bad-signature', 'Expected `X-Hub-Signature-256: sha256=<hex HMAC>`');
+    }
+    return accept(c, body);
+  });
+
+  // Provider: 360dialog, webhooks, read 2026-06: Meta's payloads; no challenge and none of Meta's signatures.
+  app.post('/360dialog/:numberId', limit, async (c) => {
+    const body = await c.req.arrayBuffer();
+    const number = await authenticDialogNumber(services, c, body);
+    return accept(c, body, number);
+  });
+
+  async function accept(c: Context, body: ArrayBuffer, only?: BusinessNumber): Promise<Response> {
+    const facts = await receiveWebhook(services, parseBody(body), only);
+    await forwardForeign(services, body, c.req.raw.headers, facts);
+    hear(only ? [only.phoneNumberId] : facts.phoneNumberIds);
+    return c.body(null, 200);
+  }
   return app;
+}
+
+/**
+ * The number that a 360dialog webhook is for, once it has shown the number's secret: in the header that was configured for it, or
+ * as the key of a signature.
+ *
+ * @throws Problem `bad-signature`, the same for an unknown number
+ */
+async function authenticDialogNumber(
+  services: Services,
+  c: Context,
+  body: ArrayBuffer,
+): Promise<BusinessNumber> {
+  const id = (c.req.param('numberId') ?? '') as NumberId;
+  const found = await services.numbers.findWebhookSecret(id);
+  if (found?.number.provider === '360dialog' && found.sealed !== null) {
+    const keys = services.config.TOKEN_ENCRYPTION_KEYS;
+    const secret = await unseal(keys, webhookSecretOwner(id), found.sealed);
+    const shown = bearerOf(c);
+    const hasHeader = shown !== null && (await matchesHash(shown, await sha256Hex(secret)));
+    const signature = c.req.header('x-360dialog-signature');
+    if (hasHeader || (await isSignedBy([secret], signature, body))) return found.number;
+  }
+  throw new Problem(
+    'bad-signature',
+    'Expected the Authorization header of the registration, or `x-360dialog-signature: <hex HMAC>`',
+  );
+}
+
+/** Notes when numbers last heard of their provider, without a write for every webhook. */
+function createHearing({ numbers, now, later }: Services): (ids: readonly string[]) => void {
+  const lastMs = new Map<string, number>();
+  /** Ids of strangers stand in webhooks too, so what is remembered is bounded. */
+  const idsMax = 1_000;
+  return (ids) => {
+    const nowMs = now();
+    const due = ids.filter((id) => nowMs - (lastMs.get(id) ?? -Infinity) >= HEARD_STEP_MS);
+    if (due.length === 0) return;
+    if (lastMs.size > idsMax) lastMs.clear();
+    for (const id of due) lastMs.set(id, nowMs);
+    later(
+      numbers.heard(due, nowMs).catch((error: unknown) => {
+        console.error('webhook.not-noted', { error: String(error) });
+      }),
+    );
+  };
 }
 
 function parseBody(body: ArrayBuffer): unknown {

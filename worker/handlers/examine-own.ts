@@ -1,0 +1,62 @@
+// Checks of Roomline's own parts: webhooks that came, relays, LiveKit, the database.
+import { checkLiveKit } from '../adapters/livekit-check.ts';
+import { cannotTell, fine, problem, type Finding } from '../domain/finding.ts';
+import type { BusinessNumber } from '../ports.ts';
+import type { Services } from '../services.ts';
+import type { Checks } from './examine-number.ts';
+
+const HOUR_MS = 3600_000;
+/** Above this each decision of a call costs more than a user notices as a pause, in ms. */
+const COMMIT_MS_MAX = 150;
+
+export const ownChecks = (services: Services, number: BusinessNumber): Checks => ({
+  'webhook-verified': () => webhookVerified(number, services.now()),
+  relay: () => relay(services),
+  livekit: () => {
+    const { LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET } = services.config;
+    return checkLiveKit({
+      url: LIVEKIT_URL,
+      apiKey: LIVEKIT_API_KEY,
+      apiSecret: LIVEKIT_API_SECRET,
+    });
+  },
+  database: () => database(services, number),
+});
+
+function webhookVerified({ webhookAtMs }: BusinessNumber, nowMs: number): Finding {
+  if (webhookAtMs === null) {
+    return problem(
+      'No webhook for this number has ever come with a good signature',
+      'Check the callback address and the secret at the provider, then call the number or write to it',
+    );
+  }
+  const hours = Math.floor((nowMs - webhookAtMs) / HOUR_MS);
+  const when = `The last one came at ${new Date(webhookAtMs).toISOString()}`;
+  // A quiet number is not a broken one.
+  return hours < 7 * 24 ? fine(when) : cannotTell(when, 'Write to the number and look again');
+}
+
+async function relay(services: Services): Promise<Finding> {
+  const relays = await services.switchboard().relays();
+  const ready = relays.filter((item) => !item.isDraining && item.load < item.capacity);
+  if (ready.length > 0) return fine(`${ready.length} of ${relays.length} connected take calls`);
+  if (relays.length > 0) {
+    return problem(
+      'Every connected relay is full or draining',
+      'Start another relay, or raise RELAY_CAPACITY',
+    );
+  }
+  return problem(
+    'No relay is connected',
+    'Register one with POST /v1/relays and start it with ROOMLINE_URL, RELAY_ID and RELAY_SECRET',
+  );
+}
+
+async function database(services: Services, number: BusinessNumber): Promise<Finding> {
+  // The first request of an isolate also pays for the connection.
+  await services.numbers.measureCommitMs(number.id, services.now);
+  const ms = await services.numbers.measureCommitMs(number.id, services.now);
+  const why = `A commit takes ${ms} ms from where this request was answered`;
+  if (ms <= COMMIT_MS_MAX) return fine(why);
+  return problem(why, 'Set LOCATION_HINT to the region of the D1 database');
+}
