@@ -86,7 +86,7 @@ export function createForwardStore(db: DrizzleD1Database) {
       return {
         id,
         url: row.url,
-        body: new Uint8Array(row.body as unknown as ArrayLike<number>).buffer,
+        body: new Uint8Array(row.body).buffer,
         headers: row.headers as Record<string, string>,
         attempts: row.attempts,
         createdAtMs: row.createdAtMs,

@@ -41,7 +41,7 @@ const callItem = z.looseObject({
   deeplink_payload: optional,
   biz_opaque_callback_data: optional,
   session: z.looseObject({ sdp_type: text, sdp }).optional(),
-  connection: z.unknown(),
+  connection: z.unknown().optional(),
   start_time: optionalSeconds,
   end_time: optionalSeconds,
   duration: z.coerce.number().optional().catch(undefined),

@@ -15,7 +15,7 @@ const envelope = z.looseObject({
     z.looseObject({
       id: z.coerce.string().optional().catch(undefined),
       time: z.coerce.number().optional().catch(undefined),
-      changes: z.array(z.looseObject({ field, value: z.unknown() })),
+      changes: z.array(z.looseObject({ field, value: z.unknown().optional() })),
     }),
   ),
 });
