@@ -4,11 +4,14 @@ import { cors } from 'hono/cors';
 import { agentRoutes } from './http/agent-routes.ts';
 import { authenticate, requireAdmin } from './http/authentication.ts';
 import { callRoutes } from './http/call-routes.ts';
+import { contactRoutes } from './http/contact-routes.ts';
 import { docsPage } from './http/docs-page.ts';
 import { eventRoutes } from './http/event-routes.ts';
 import { forwardRoutes } from './http/forward-routes.ts';
+import { moneyRoutes } from './http/money-routes.ts';
 import { numberCallingRoutes } from './http/number-calling-routes.ts';
 import { numberRoutes } from './http/number-routes.ts';
+import { permissionRoutes } from './http/permission-routes.ts';
 import { notFound, onError } from './http/problems.ts';
 import { relayRoutes } from './http/relay-routes.ts';
 import { bearer, json, newRoutes, refusals } from './http/routes.ts';
@@ -58,6 +61,9 @@ export function createApp(services: Services) {
   app.route('/v1', numberCallingRoutes(services));
   app.route('/v1', forwardRoutes(services));
   app.route('/v1', agentRoutes(services));
+  app.route('/v1', contactRoutes(services));
+  app.route('/v1', permissionRoutes(services));
+  app.route('/v1', moneyRoutes(services));
   app.openapi(createRoute({ ...stats, path: '/v1/stats' }), async (c) => {
     requireAdmin(c.var.principal);
     return c.json({ ignored: await services.directory.counters() }, 200);

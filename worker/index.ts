@@ -2,9 +2,14 @@
 import { waitUntil } from 'cloudflare:workers';
 import { drizzle } from 'drizzle-orm/d1';
 import { createCallReader } from './adapters/call-reader-d1.ts';
+import { createIdempotencyStore } from './adapters/idempotency-d1.ts';
+import { createContactStore } from './adapters/contact-store-d1.ts';
 import { createDirectory } from './adapters/directory-d1.ts';
 import { createForwardStore } from './adapters/forward-store-d1.ts';
 import { createNumberStore } from './adapters/number-store-d1.ts';
+import { createPermissionStore } from './adapters/permission-store-d1.ts';
+import { createRateStore } from './adapters/rate-store-d1.ts';
+import { createUsageReader } from './adapters/usage-reader-d1.ts';
 import { createApp } from './app.ts';
 import { ConfigError, parseConfig } from './config.ts';
 import type { Env } from './env.ts';
@@ -30,6 +35,11 @@ function servicesOf(env: Env): Services {
     numbers: createNumberStore(db),
     forwards: createForwardStore(db),
     calls: createCallReader(db),
+    contacts: createContactStore(db),
+    permissions: createPermissionStore(db),
+    rates: createRateStore(db),
+    usage: createUsageReader(db),
+    idempotency: createIdempotencyStore(db),
     switchboard: () => env.SWITCHBOARD.get(env.SWITCHBOARD.idFromName(SWITCHBOARD_NAME), options),
     assets: env.ASSETS,
     now: () => Date.now(),

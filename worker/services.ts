@@ -1,8 +1,13 @@
 // What the routes and use cases work with; made once per isolate in `index.ts`.
 import type { Directory } from './adapters/directory-d1.ts';
 import type { CallReader } from './adapters/call-reader-d1.ts';
+import type { ContactStore } from './adapters/contact-store-d1.ts';
+import type { IdempotencyStore } from './adapters/idempotency-d1.ts';
 import type { ForwardStore } from './adapters/forward-store-d1.ts';
 import type { NumberStore } from './adapters/number-store-d1.ts';
+import type { PermissionStore } from './adapters/permission-store-d1.ts';
+import type { RateStore } from './adapters/rate-store-d1.ts';
+import type { UsageReader } from './adapters/usage-reader-d1.ts';
 import type { Config } from './config.ts';
 import type { Switchboard } from './switchboard.ts';
 
@@ -12,6 +17,11 @@ export interface Services {
   readonly numbers: NumberStore;
   readonly forwards: ForwardStore;
   readonly calls: CallReader;
+  readonly contacts: ContactStore;
+  readonly permissions: PermissionStore;
+  readonly rates: RateStore;
+  readonly usage: UsageReader;
+  readonly idempotency: IdempotencyStore;
   /** The one Switchboard of this deployment. */
   readonly switchboard: () => DurableObjectStub<Switchboard>;
   readonly assets: Fetcher;

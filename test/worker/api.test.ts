@@ -29,14 +29,21 @@ beforeAll(() => void Outside.open());
 afterAll(() => vi.restoreAllMocks());
 
 describe('authentication', () => {
-  it.each(['/v1/calls', '/v1/numbers', '/v1/relays', '/v1/agents', '/v1/events', '/v1/stats'])(
-    '%s needs a key',
-    async (path) => {
-      expect((await request(path)).status).toBe(401);
-      const wrong = await request(path, { headers: { authorization: 'Bearer wrong' } });
-      expect(wrong.status).toBe(401);
-    },
-  );
+  it.each([
+    '/v1/calls',
+    '/v1/numbers',
+    '/v1/relays',
+    '/v1/agents',
+    '/v1/events',
+    '/v1/stats',
+    '/v1/contacts',
+    '/v1/rates',
+    '/v1/usage',
+  ])('%s needs a key', async (path) => {
+    expect((await request(path)).status).toBe(401);
+    const wrong = await request(path, { headers: { authorization: 'Bearer wrong' } });
+    expect(wrong.status).toBe(401);
+  });
 
   it('keeps set-up for the admin key', async () => {
     const { body: agent } = await api<{ key: string }>('POST', '/v1/agents', { name: 'Dora' });
@@ -113,7 +120,7 @@ describe('calls', () => {
     await api('POST', '/v1/numbers', number({ phone_number_id: phoneNumberId }));
     const ids = Array.from({ length: 5 }, () => unique('wacid.'));
     for (const id of ids) await postWebhook(connectWebhook({ id, phoneNumberId }));
-    const seen: string[] = [];
+    const seen: (string | null)[] = [];
     let cursor: string | null = null;
     do {
       const query: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
@@ -166,10 +173,16 @@ describe('documentation', () => {
       '/v1/calls/{id}',
       '/v1/calls/{id}/claim',
       '/v1/calls/{id}/end',
+      '/v1/contacts',
+      '/v1/contacts/{id}',
+      '/v1/contacts/{id}/permission',
+      '/v1/contacts/{id}/permission-request',
       '/v1/events',
       '/v1/numbers',
+      '/v1/rates',
       '/v1/relays',
       '/v1/stats',
+      '/v1/usage',
     ]);
   });
 

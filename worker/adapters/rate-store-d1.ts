@@ -37,8 +37,8 @@ export function createRateStore(db: DrizzleD1Database) {
       for (let start = 0; start < card.length; start += ROWS_PER_STATEMENT) {
         const rows = JSON.stringify(card.slice(start, start + ROWS_PER_STATEMENT));
         inserts.push(
-          db.run(sql`
-            INSERT INTO rates (prefix, tier_from_minutes, currency, micros_per_minute, valid_from)
+          // In the order of the table's columns.
+          db.insert(rates).select(sql`
             SELECT value ->> 'prefix', value ->> 'tierFromMinutes', value ->> 'currency',
               value ->> 'microsPerMinute', value ->> 'validFrom'
             FROM json_each(${rows})`),

@@ -138,7 +138,11 @@ describe('calling', () => {
   it('counts one call once, and a connected one, either way, starts the count anew', () => {
     const twice = after([reply(), miss(1), miss(1), miss(1), miss(1)]);
     expect(twice.unanswered).toBe(1);
-    const inbound = apply(twice, { type: 'inbound', atMs: T0 + 9000, isConnected: true }, T0 + HOUR);
+    const inbound = apply(
+      twice,
+      { type: 'inbound', atMs: T0 + 9000, isConnected: true },
+      T0 + HOUR,
+    );
     expect(inbound.unanswered).toBe(0);
     // Told late, but it happened before.
     expect(apply(inbound, miss(2), T0 + HOUR).unanswered).toBe(0);

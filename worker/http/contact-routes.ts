@@ -1,0 +1,151 @@
+// `/v1/contacts`: the people whom calls are made to and taken from.
+import { createRoute, z } from '@hono/zod-openapi';
+import type { StoredContact } from '../adapters/contact-store-d1.ts';
+import { contactView, iso } from '../call-view.ts';
+import { identitiesOf, isPhone } from '../domain/contact.ts';
+import { addressOf, resolveContact } from '../handlers/contact-of.ts';
+import type { Services } from '../services.ts';
+import { Problem, problemContent } from './problems.ts';
+import { bearer, body, json, newRoutes, refusals } from './routes.ts';
+
+const PAGE_DEFAULT = 50;
+const PAGE_MAX = 100;
+
+const phone = z
+  .string()
+  .transform((value) => value.replaceAll(/[\s()+.-]/g, ''))
+  .refine(isPhone, 'a phone number with its country code, at most 15 digits')
+  .openapi({ type: 'string', example: '+351 910 000 001' });
+const bsuid = z
+  .string()
+  .trim()
+  .min(1, "the provider's id of a user, such as US.1234")
+  .max(128, 'at most 128 characters')
+  .refine((value) => !isPhone(value), "the provider's id of a user, not a phone number")
+  .openapi({ type: 'string', example: 'US.13491208655302741918' });
+
+export const contactRecord = contactView
+  .extend({
+    bsuid: z.string().nullable().openapi({
+      description: "The provider's id of the user; what users without a known number are called by",
+    }),
+    created_at: z.iso.datetime(),
+  })
+  .openapi('ContactRecord');
+
+const create = createRoute({
+  method: 'post',
+  path: '/contacts',
+  tags: ['contacts'],
+  summary: 'Add a contact, or find the one that exists',
+  description:
+    'Idempotent: whoever has the phone number or the id already is returned. Both spellings of Brazilian and Argentine mobile ' +
+    'numbers are one contact.',
+  security: bearer,
+  request: body(
+    z
+      .object({
+        phone: phone.optional(),
+        bsuid: bsuid.optional(),
+        name: z.string().trim().min(1, 'a name, 1 to 200 characters').max(200).optional(),
+      })
+      .refine((value) => value.phone !== undefined || value.bsuid !== undefined, {
+        path: ['phone'],
+        error: 'a phone number, or a `bsuid`',
+      })
+      .openapi('NewContact'),
+  ),
+  responses: {
+    200: json('The contact existed', contactRecord),
+    201: json('The contact is new', contactRecord),
+    ...refusals,
+  },
+});
+
+const list = createRoute({
+  method: 'get',
+  path: '/contacts',
+  tags: ['contacts'],
+  summary: 'Find contacts, or list all of them in the order of their ids',
+  security: bearer,
+  request: {
+    query: z.object({
+      phone: phone.optional(),
+      bsuid: bsuid.optional(),
+      limit: z.coerce
+        .number()
+        .int()
+        .min(1, `a whole number from 1 to ${PAGE_MAX}`)
+        .max(PAGE_MAX, `a whole number from 1 to ${PAGE_MAX}`)
+        .default(PAGE_DEFAULT),
+      cursor: z
+        .string()
+        .max(64)
+        .optional()
+        .openapi({ description: '`next_cursor` of the page before' }),
+    }),
+  },
+  responses: {
+    200: json(
+      'A page of contacts',
+      z.object({
+        data: z.array(contactRecord),
+        next_cursor: z.string().nullable().openapi({ description: 'Null on the last page' }),
+      }),
+    ),
+    ...refusals,
+  },
+});
+
+const show = createRoute({
+  method: 'get',
+  path: '/contacts/{id}',
+  tags: ['contacts'],
+  summary: 'One contact',
+  security: bearer,
+  request: { params: z.object({ id: z.string().min(1).max(64) }) },
+  responses: {
+    200: json('The contact', contactRecord),
+    ...refusals,
+    404: problemContent('There is no such contact'),
+  },
+});
+
+export function contactRoutes(services: Services) {
+  const app = newRoutes();
+  app.openapi(create, async (c) => {
+    const { name, ...known } = c.req.valid('json');
+    const contact = await resolveContact(services, identitiesOf(known), name ?? null, '');
+    await services.contacts.save(contact, services.now());
+    const stored = await findContact(services, contact.id);
+    return contact.isNew ? c.json(view(stored), 201) : c.json(view(stored), 200);
+  });
+  app.openapi(list, async (c) => {
+    const { limit, cursor, ...known } = c.req.valid('query');
+    const [identity] = identitiesOf(known);
+    const page = await services.contacts.list({ identity, after: cursor }, limit);
+    return c.json({ data: page.contacts.map(view), next_cursor: page.next }, 200);
+  });
+  app.openapi(show, async (c) => {
+    return c.json(view(await findContact(services, c.req.valid('param').id)), 200);
+  });
+  return app;
+}
+
+/** @throws Problem `not-found` */
+export async function findContact(services: Services, id: string): Promise<StoredContact> {
+  const contact = await services.contacts.find(id);
+  if (!contact) throw new Problem('not-found', 'There is no contact with this id');
+  return contact;
+}
+
+function view(contact: StoredContact): z.infer<typeof contactRecord> {
+  const address = addressOf(contact.identities);
+  return {
+    id: contact.id,
+    name: contact.name,
+    phone: address.phone ?? null,
+    bsuid: address.bsuid ?? null,
+    created_at: iso(contact.createdAtMs),
+  };
+}
