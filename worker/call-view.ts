@@ -30,6 +30,7 @@ export const outcomeView = z
     reason: z.enum(Object.keys(OUTCOME_REASONS) as [keyof typeof OUTCOME_REASONS]),
     ended_by: z.enum(['caller', 'agent', 'api', 'provider', 'livekit', 'system']),
     detail: z.string().optional(),
+    provider_code: z.int().optional().openapi({ description: "The provider's error code" }),
     remedy: z.string().optional().openapi({ description: 'What to do next' }),
     retry_at: time.optional().openapi({ description: 'When the provider allows another try' }),
   })
@@ -106,6 +107,7 @@ export function viewOfCall(call: Call, room: string, contact: ContactView | null
       reason: outcome.reason,
       ended_by: outcome.endedBy,
       ...(outcome.detail === undefined ? {} : { detail: outcome.detail }),
+      ...(outcome.code === undefined ? {} : { provider_code: outcome.code }),
       ...(REMEDIES[outcome.reason] === undefined ? {} : { remedy: REMEDIES[outcome.reason] }),
       ...(outcome.retryAtMs === undefined ? {} : { retry_at: iso(outcome.retryAtMs) }),
     },

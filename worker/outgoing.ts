@@ -1,17 +1,23 @@
 // Requests to the provider and to LiveKit, made in the stateless worker on the Switchboard's behalf, so that slow replies cannot
 // use up the Switchboard's connections. One attempt per call of `run`; repeating is decided by `domain/job.ts`.
 import { WorkerEntrypoint } from 'cloudflare:workers';
-import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1';
-import { createDirectory, type Directory } from './adapters/directory-d1.ts';
+import { drizzle } from 'drizzle-orm/d1';
+import { createContactStore } from './adapters/contact-store-d1.ts';
+import { createDirectory } from './adapters/directory-d1.ts';
 import { doRoomJob } from './adapters/livekit.ts';
+import { createPermissionStore } from './adapters/permission-store-d1.ts';
 import type { CallRequest, Provider, UserAddress } from './adapters/provider.ts';
+import { createRateStore } from './adapters/rate-store-d1.ts';
 import { parseConfig, type Config } from './config.ts';
-import type { AskWording } from './domain/call.ts';
+import type { AskWording, Call } from './domain/call.ts';
 import type { CallId, ContactId, NumberId } from './domain/ids.ts';
 import type { GraphAction, Job, JobResult } from './domain/job.ts';
+import type { Outcome } from './domain/outcome.ts';
 import type { Env } from './env.ts';
 import { sendPermissionRequest } from './handlers/ask-permission.ts';
 import { openProvider } from './handlers/open-provider.ts';
+import { recordCall } from './handlers/record-call.ts';
+import type { Services } from './services.ts';
 
 /** What a job needs to know of its call; credentials are looked up here and never stored with the job. */
 export interface JobSubject {
@@ -27,15 +33,23 @@ export interface JobSubject {
   readonly user: UserAddress | null;
   readonly contactId: ContactId | null;
   readonly wording: AskWording | null;
+  /** Whom the job `dispatch` sends into the room. */
+  readonly ai: { readonly name: string; readonly metadata: string } | null;
+  /** How the call went, for the job `record`. */
+  readonly direction: Call['direction'];
+  readonly outcome: Outcome | null;
+  readonly createdAtMs: number;
+  readonly answeredAtMs: number | null;
+  readonly startedAtMs: number | null;
+  readonly finishedAtMs: number | null;
+  readonly endedAtMs: number | null;
 }
 
 /** What handlers that run on the Switchboard's behalf work with. */
-export interface OutgoingDeps {
-  readonly config: Config;
-  readonly db: DrizzleD1Database;
-  readonly directory: Directory;
-  readonly now: () => number;
-}
+export type OutgoingDeps = Pick<
+  Services,
+  'config' | 'directory' | 'contacts' | 'permissions' | 'rates' | 'now'
+>;
 
 export class Outgoing extends WorkerEntrypoint<Env> {
   /** Runs one job once. Never throws: whatever happens is a result. */
@@ -43,8 +57,18 @@ export class Outgoing extends WorkerEntrypoint<Env> {
     try {
       const config = parseConfig({ ...this.env });
       const db = drizzle(this.env.DB);
-      const deps = { config, db, directory: createDirectory(db), now: () => Date.now() };
-      if (job.lane === 'room') return await doRoomJob(liveKit(config), subject.callId, job);
+      const deps: OutgoingDeps = {
+        config,
+        directory: createDirectory(db),
+        contacts: createContactStore(db),
+        permissions: createPermissionStore(db),
+        rates: createRateStore(db),
+        now: () => Date.now(),
+      };
+      if (job.lane === 'room') {
+        return await doRoomJob(liveKit(config), subject.callId, job, subject.ai);
+      }
+      if (job.lane === 'record') return await recordCall(deps, subject);
       if (job.action === 'ask') return await ask(deps, subject);
       const provider = await openProvider(deps, subject.numberId);
       if (!provider) return refused('the number is not registered');

@@ -18,7 +18,7 @@ import { EventSockets, type CallNotice } from './adapters/event-sockets.ts';
 import { callerToken } from './adapters/livekit.ts';
 import { RelaySockets, type RelayStatus } from './adapters/relay-sockets.ts';
 import { CallBook } from './call-book.ts';
-import { viewOfCall, type CallView } from './call-view.ts';
+import type { CallView } from './call-view.ts';
 import { parseConfig, type Config } from './config.ts';
 import {
   hasMedia,
@@ -34,17 +34,15 @@ import {
   type RelayMessage,
   type Termination,
 } from './domain/call.ts';
-import {
-  roomOfCall,
-  type CallId,
-  type ContactId,
-  type NumberId,
-  type RelayId,
-} from './domain/ids.ts';
-import { JOB_LEASE_MS, type JobResult, type PendingJob } from './domain/job.ts';
+import { type CallId, type ContactId, type NumberId, type RelayId } from './domain/ids.ts';
+import type { PendingJob } from './domain/job.ts';
+import { matchOutbound, type OutboundNews } from './domain/match-outbound.ts';
 import type { Env } from './env.ts';
-import type { JobSubject, Outgoing } from './outgoing.ts';
+import { notice, view } from './notices.ts';
+import type { Outgoing } from './outgoing.ts';
 import type { CallStore, Contact, StoredEntry } from './ports.ts';
+import { callEvent } from './relay-events.ts';
+import { runJob } from './run-job.ts';
 
 /** How long an end without a call is remembered; the provider's retries of a call come within minutes. */
 const TOMBSTONE_MS = 600_000;
@@ -52,19 +50,6 @@ const TOMBSTONE_MS = 600_000;
 const ALARM_RETRY_MS = 1_000;
 /** Most events replayed to a subscriber; whoever was away longer reads `GET /v1/calls`. */
 const REPLAY_MAX = 500;
-
-/** What the provider says about a call that a business started, ours or somebody else's. */
-export interface OutboundNews {
-  readonly numberId: NumberId;
-  readonly providerCallId: string;
-  /** What we gave with the dial: the id of the call. */
-  readonly opaque: string | null;
-  /** The user's phone in its one spelling, or their business-scoped id. */
-  readonly user: { readonly phone?: string | undefined; readonly bsuid?: string | undefined };
-  readonly event:
-    | Extract<CallEvent, { type: 'answer' | 'status' }>
-    | { readonly type: 'terminate'; readonly termination: Omit<Termination, 'id'> };
-}
 
 /** An event of the provider for the Switchboard, with the contact that an offer may bring. */
 export type Delivery =
@@ -160,33 +145,17 @@ export class Switchboard extends DurableObject<Env> {
     return true;
   }
 
-  /** By the provider's id, by ours, or, where the provider leaves ours out, by the one call to this user that has no name yet. */
-  async #findOutbound({
-    numberId,
-    providerCallId,
-    opaque,
-    user,
-  }: OutboundNews): Promise<CallId | null> {
+  /** Among the calls in progress first, then in the record. */
+  async #findOutbound(news: OutboundNews): Promise<CallId | null> {
     await this.#book.load();
-    const mine = [...this.#book.calls()].filter(
-      (call) => call.direction === 'outbound' && call.numberId === numberId,
-    );
-    const named = mine.find((call) => call.providerCallId === providerCallId);
-    if (named) return named.id;
-    if (opaque !== null) {
-      const call = this.#book.get(opaque as CallId) ?? (await this.#store.find(opaque as CallId));
-      return call?.direction === 'outbound' && call.numberId === numberId ? call.id : null;
-    }
-    const nameless = mine.find(
-      ({ providerCallId: known, offerSdp, state, caller }) =>
-        known === null &&
-        (offerSdp !== null || state === 'ending') &&
-        ((user.phone !== undefined && caller?.phone === user.phone) ||
-          (user.bsuid !== undefined && caller?.bsuid === user.bsuid)),
-    );
-    if (nameless) return nameless.id;
-    const past = await this.#store.findByProviderCallId(numberId, providerCallId);
-    return past?.direction === 'outbound' ? past.id : null;
+    const live = matchOutbound(this.#book.calls(), news);
+    if (live) return live.id;
+    const { numberId, providerCallId, opaque } = news;
+    const past =
+      opaque === null
+        ? await this.#store.findByProviderCallId(numberId, providerCallId)
+        : await this.#store.find(opaque as CallId);
+    return past?.direction === 'outbound' && past.numberId === numberId ? past.id : null;
   }
 
   /** Applies an event with a place for the call's media, which counts as taken until the decision is stored. */
@@ -465,20 +434,7 @@ export class Switchboard extends DurableObject<Env> {
   }
 
   async #run(call: Call, job: PendingJob): Promise<void> {
-    const subject = subjectOf(call);
-    const lost: JobResult = { ok: false, kind: 'unsure', message: 'no reply in time' };
-    let timer: ReturnType<typeof setTimeout> | null = null;
-    // The timer also keeps this object in memory until the reply is here.
-    const timeout = new Promise<JobResult>((resolve) => {
-      timer = setTimeout(() => resolve(lost), JOB_LEASE_MS);
-    });
-    const result = await Promise.race([
-      this.#outgoing()
-        .run(subject, job.job)
-        .catch((): JobResult => lost),
-      timeout,
-    ]);
-    clearTimeout(timer);
+    const result = await runJob(this.#outgoing(), call, job);
     const event = { type: 'job', jobId: job.id, result } as const;
     // Only the agent's arrival makes the call need a place for its media.
     const needsPlace = job.job.lane === 'room' && job.job.action === 'await';
@@ -538,79 +494,4 @@ export class Switchboard extends DurableObject<Env> {
   }
 }
 
-const view = (call: Call): CallView =>
-  viewOfCall(
-    call,
-    roomOfCall(call.id),
-    call.caller && {
-      id: call.caller.contactId,
-      name: call.caller.name ?? null,
-      phone: call.caller.phone ?? null,
-    },
-  );
-
-const notice = (call: Call, entry: StoredEntry): CallNotice => ({
-  type: noticeType(entry),
-  id: entry.cursor,
-  at: new Date(entry.atMs).toISOString(),
-  event: entry.type,
-  call: view(call),
-});
-
-function noticeType(entry: StoredEntry): CallNotice['type'] {
-  // A claim that was taken back makes the call ring again.
-  if (entry.type === 'ringing' || entry.type === 'claim-released') return 'ring';
-  return entry.type === 'claimed' ? 'claim' : 'call';
-}
-
-/** What a job needs to know of its call. */
-function subjectOf(call: Call): JobSubject {
-  const { target, caller } = call;
-  return {
-    callId: call.id,
-    numberId: call.numberId,
-    providerCallId: call.providerCallId,
-    answerSdp: call.answerSdp,
-    offerSdp: call.offerSdp,
-    opaque: call.id,
-    user: caller && { phone: caller.phone, bsuid: caller.bsuid },
-    contactId: caller?.contactId ?? null,
-    wording: call.ask?.wording ?? null,
-    ai: target?.kind === 'ai' ? { name: target.name, metadata: target.metadata } : null,
-    direction: call.direction,
-    outcome: call.outcome,
-    answeredAtMs: call.answeredAtMs,
-    startedAtMs: call.startedAtMs,
-    finishedAtMs: call.finishedAtMs,
-    endedAtMs: call.endedAtMs,
-    createdAtMs: call.createdAtMs,
-  };
-}
-
 type DistributiveOmit<T, K extends string> = T extends unknown ? Omit<T, K> : never;
-
-function callEvent(event: RelayEvent): CallEvent {
-  const { seq } = event;
-  switch (event.type) {
-    case 'answered':
-    case 'offered':
-      return { type: `relay.${event.type}`, seq, sdp: event.sdp };
-    case 'media-up':
-    case 'room-joined':
-      return { type: `relay.${event.type}`, seq };
-    case 'participant-joined':
-    case 'ready':
-    case 'publisher-skipped':
-      return { type: `relay.${event.type}`, seq, identity: event.identity };
-    case 'participant-left':
-      return { type: 'relay.participant-left', seq, identity: event.identity, why: event.why };
-    case 'ended':
-      return {
-        type: 'relay.ended',
-        seq,
-        reason: event.reason,
-        detail: event.detail,
-        quality: event.stats ?? null,
-      };
-  }
-}

@@ -2,7 +2,7 @@
 import { drizzle } from 'drizzle-orm/d1';
 import { beforeAll, expect, it } from 'vitest';
 import { createCallStore } from '../../worker/adapters/call-store-d1.ts';
-import { createDirectory } from '../../worker/adapters/directory-d1.ts';
+import { createNumberStore } from '../../worker/adapters/number-store-d1.ts';
 import { CallBook } from '../../worker/call-book.ts';
 import type { Call, Decision, Offer } from '../../worker/domain/call.ts';
 import type { CallId, ContactId, NumberId, RelayId } from '../../worker/domain/ids.ts';
@@ -13,16 +13,22 @@ const db = drizzle(testEnv.DB);
 const numberId = unique('number-') as NumberId;
 
 beforeAll(async () => {
-  await createDirectory(db).addNumber(
+  await createNumberStore(db).add(
     {
       id: numberId,
       provider: 'meta',
       phoneNumberId: unique('77'),
       displayPhoneNumber: '15550109999',
       apiBaseUrl: null,
+      businessAccountId: null,
+      appId: null,
+      forwardUrl: null,
+      calling: null,
+      restrictions: [],
+      webhookAtMs: null,
       createdAtMs: 0,
     },
-    'sealed',
+    { accessTokenSealed: 'sealed', webhookSecretSealed: null },
   );
 });
 

@@ -26,10 +26,15 @@ export const api = async <T>(
   path: string,
   body?: unknown,
   key: string = ADMIN_KEY,
+  headers: Record<string, string> = {},
 ): Promise<{ status: number; body: T }> => {
   const response = await request(path, {
     method,
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    headers: {
+      authorization: `Bearer ${key}`,
+      'content-type': 'application/json',
+      ...headers,
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   return { status: response.status, body: await response.json() };
@@ -104,6 +109,44 @@ export const connectWebhook = ({
     [{ profile: { name: 'Ana' }, wa_id: from }],
   );
 
+/** What the provider says about a call that a business started. */
+export function outboundWebhook(news: {
+  phoneNumberId: string;
+  wacid: string;
+  to: string;
+  opaque: string | null;
+  answer?: string;
+  status?: string;
+  terminate?: object;
+}): unknown {
+  const { phoneNumberId, wacid, to, opaque, answer, status, terminate } = news;
+  const about = {
+    id: wacid,
+    timestamp: String(nowS()),
+    ...(opaque === null ? {} : { biz_opaque_callback_data: opaque }),
+  };
+  const direction = 'BUSINESS_INITIATED';
+  if (status !== undefined) {
+    const item = { ...about, type: 'call', status, recipient_id: to };
+    const webhook = envelope(phoneNumberId, {});
+    const value = webhook.entry[0]?.changes[0]?.value;
+    return {
+      ...webhook,
+      entry: [
+        {
+          id: '1',
+          changes: [{ field: 'calls', value: { ...value, calls: undefined, statuses: [item] } }],
+        },
+      ],
+    };
+  }
+  const call =
+    answer === undefined
+      ? { ...about, to, event: 'terminate', direction, status: 'COMPLETED', ...terminate }
+      : { ...about, to, event: 'connect', direction, session: { sdp_type: 'answer', sdp: answer } };
+  return envelope(phoneNumberId, call);
+}
+
 export const terminateWebhook = (
   { id, phoneNumberId, from = '351910000001' }: CallFields,
   more: object = {},
@@ -120,8 +163,15 @@ export const terminateWebhook = (
 
 /** Requests that the worker sent out, newest last, and how they are answered. */
 export class Outside {
-  readonly graph: { action: string; call_id: string; session?: { sdp: string } }[] = [];
+  readonly graph: {
+    action: string;
+    call_id: string;
+    to?: string;
+    session?: { sdp_type: string; sdp: string };
+  }[] = [];
   readonly rooms: { method: string; body: Record<string, unknown> }[] = [];
+  /** Who is in which room, each with a microphone track. */
+  readonly participants: Record<string, string[]> = {};
   /** Answers of the provider per action, used up in order; 200 success afterwards. */
   readonly answers: Partial<Record<string, (() => Response | Promise<Response>)[]>> = {};
 
@@ -137,9 +187,16 @@ export class Outside {
       const body = await sent.text();
       if (url.pathname.startsWith('/twirp/')) {
         const method = url.pathname.split('/').at(-1) ?? '';
-        this.rooms.push({ method, body: JSON.parse(body) as Record<string, unknown> });
-        return Response.json({});
+        const call = { method, body: JSON.parse(body) as Record<string, unknown> };
+        this.rooms.push(call);
+        if (method !== 'ListParticipants') return Response.json({});
+        const identities = this.participants[String(call.body.room)] ?? [];
+        const tracks = [{ source: 'MICROPHONE' }];
+        return Response.json({
+          participants: identities.map((identity) => ({ identity, tracks })),
+        });
       }
+      if (sent.method === 'GET') return Response.json({}, { status: 404 });
       const action = JSON.parse(body) as (typeof this.graph)[number];
       this.graph.push(action);
       const answer = this.answers[action.action]?.shift();

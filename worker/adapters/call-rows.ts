@@ -16,7 +16,7 @@ type SettledData = Pick<
   | 'target'
   | 'startedAtMs'
   | 'finishedAtMs'
-> & { claim: Claim | null; retryAtMs?: number };
+> & { claim: Claim | null; providerCode?: number; retryAtMs?: number };
 type LiveData = SettledData &
   Pick<
     Call,
@@ -49,6 +49,7 @@ export function rowFromCall(call: Call): Row {
     startedAtMs: call.startedAtMs,
     finishedAtMs: call.finishedAtMs,
     claim: call.claim,
+    ...(call.outcome?.code === undefined ? {} : { providerCode: call.outcome.code }),
     ...(call.outcome?.retryAtMs === undefined ? {} : { retryAtMs: call.outcome.retryAtMs }),
   };
   const live = (): LiveData => ({
@@ -99,7 +100,7 @@ export function rowFromCall(call: Call): Row {
 
 /** Rows are written by `rowFromCall` alone, which is what makes the casts of ids and JSON sound. */
 export function callFromRow(row: Row): Call {
-  const { retryAtMs, ...data } = row.data as SettledData & Partial<LiveData>;
+  const { providerCode, retryAtMs, ...data } = row.data as SettledData & Partial<LiveData>;
   return {
     id: row.id as Call['id'],
     version: row.version,
@@ -119,6 +120,7 @@ export function callFromRow(row: Row): Call {
             reason: row.reason,
             endedBy: row.endedBy,
             ...(row.detail === null ? {} : { detail: row.detail }),
+            ...(providerCode === undefined ? {} : { code: providerCode }),
             ...(retryAtMs === undefined ? {} : { retryAtMs }),
           } as Call['outcome']),
     charge:

@@ -66,6 +66,8 @@ export interface Outcome {
   readonly endedBy: EndedBy;
   /** For people: the provider's code and text, or the offending SDP line. */
   readonly detail?: string;
+  /** The provider's error code. */
+  readonly code?: number;
   /** When the provider says that it may be tried again, in epoch ms. */
   readonly retryAtMs?: number;
 }

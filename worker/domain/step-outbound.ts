@@ -198,9 +198,10 @@ export function onDialled(call: Call, done: PendingJob, result: JobResult, nowMs
     return { patch: { pending, state: 'ended' }, entry: { type: 'end-confirmed', detail } };
   }
   const reason = refusalReason(result.code, result.status);
-  const { retryAtMs } = result;
+  const { code, retryAtMs } = result;
   const refused: Outcome = {
     ...outcome(reason, 'provider', failureText(result)),
+    ...(code === undefined ? {} : { code }),
     ...(retryAtMs === undefined ? {} : { retryAtMs }),
   };
   return finalEnd({ ...call, pending }, refused, nowMs);

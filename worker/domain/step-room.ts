@@ -35,7 +35,10 @@ export function onJoined(call: Call, identity: string): Answer {
   const detail = { identity };
   if (isClaimant(call, identity) && isInGrace(call)) {
     return {
-      patch: { timers: without(call.timers, 'graceLeft', 'graceLost') },
+      patch: {
+        heard: [...call.heard, identity],
+        timers: without(call.timers, 'graceLeft', 'graceLost'),
+      },
       entry: { type: 'agent-returned', detail },
     };
   }

@@ -1,0 +1,31 @@
+// Calls as subscribers and callers of the API see them, made from the Switchboard's memory.
+import type { CallNotice } from './adapters/event-sockets.ts';
+import { iso, viewOfCall, type CallView } from './call-view.ts';
+import type { Call } from './domain/call.ts';
+import { roomOfCall } from './domain/ids.ts';
+import type { StoredEntry } from './ports.ts';
+
+export const view = (call: Call): CallView =>
+  viewOfCall(
+    call,
+    roomOfCall(call.id),
+    call.caller && {
+      id: call.caller.contactId,
+      name: call.caller.name ?? null,
+      phone: call.caller.phone ?? null,
+    },
+  );
+
+export const notice = (call: Call, entry: StoredEntry): CallNotice => ({
+  type: noticeType(entry),
+  id: entry.cursor,
+  at: iso(entry.atMs),
+  event: entry.type,
+  call: view(call),
+});
+
+function noticeType(entry: StoredEntry): CallNotice['type'] {
+  // A claim that was taken back makes the call ring again.
+  if (entry.type === 'ringing' || entry.type === 'claim-released') return 'ring';
+  return entry.type === 'claimed' ? 'claim' : 'call';
+}

@@ -1,0 +1,29 @@
+// What a relay reports, as an event of the call.
+import type { RelayEvent } from '../relay/protocol.ts';
+import type { CallEvent } from './domain/call.ts';
+
+export function callEvent(event: RelayEvent): CallEvent {
+  const { seq } = event;
+  switch (event.type) {
+    case 'answered':
+    case 'offered':
+      return { type: `relay.${event.type}`, seq, sdp: event.sdp };
+    case 'media-up':
+    case 'room-joined':
+      return { type: `relay.${event.type}`, seq };
+    case 'participant-joined':
+    case 'ready':
+    case 'publisher-skipped':
+      return { type: `relay.${event.type}`, seq, identity: event.identity };
+    case 'participant-left':
+      return { type: 'relay.participant-left', seq, identity: event.identity, why: event.why };
+    case 'ended':
+      return {
+        type: 'relay.ended',
+        seq,
+        reason: event.reason,
+        detail: event.detail,
+        quality: event.stats ?? null,
+      };
+  }
+}
