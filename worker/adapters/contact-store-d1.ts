@@ -1,5 +1,5 @@
 // Contacts in D1: the people whom calls are made to and taken from, and what each is known by.
-import { and, asc, eq, exists, gt, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
 import { contactIdentities, contacts } from '../db/schema.ts';
 import type { ContactIdentity } from '../domain/contact.ts';
@@ -51,25 +51,24 @@ export function createContactStore(db: DrizzleD1Database) {
       limit: number,
     ): Promise<{ contacts: StoredContact[]; next: string | null }> {
       const { identity, after } = filter;
-      const known = identity && {
-        kind: eq(contactIdentities.kind, identity.kind),
-        value: eq(contactIdentities.value, identity.value),
-      };
+      const known =
+        identity &&
+        db
+          .select({ id: contactIdentities.contactId })
+          .from(contactIdentities)
+          .where(
+            and(
+              eq(contactIdentities.kind, identity.kind),
+              eq(contactIdentities.value, identity.value),
+            ),
+          );
       const rows = await db
         .select()
         .from(contacts)
         .where(
           and(
             after === undefined ? undefined : gt(contacts.id, after),
-            known &&
-              exists(
-                db
-                  .select({ one: sql`1` })
-                  .from(contactIdentities)
-                  .where(
-                    and(known.kind, known.value, eq(contactIdentities.contactId, contacts.id)),
-                  ),
-              ),
+            known && inArray(contacts.id, known),
           ),
         )
         .orderBy(asc(contacts.id))

@@ -13,10 +13,10 @@ export interface ActionLimit {
 export interface PermissionState {
   readonly status: 'none' | 'temporary' | 'permanent';
   readonly expiresAtMs: number | null;
-  /** The provider would take a permission request now. Its own word, not derived from the limits. */
-  readonly canAsk: boolean;
-  /** The provider would take a call now. */
-  readonly canCall: boolean;
+  /** The provider would take a permission request now. Its own word, not derived from the limits; null when it says nothing. */
+  readonly canAsk: boolean | null;
+  /** The provider would take a call now; null when it says nothing. */
+  readonly canCall: boolean | null;
   readonly askLimits: readonly ActionLimit[];
   readonly callLimits: readonly ActionLimit[];
 }
@@ -64,8 +64,8 @@ export function parsePermissionState(json: unknown): PermissionState | null {
   return {
     status: status === 'temporary' || status === 'permanent' ? status : 'none',
     expiresAtMs: expires === undefined ? null : expires * 1000,
-    canAsk: ask?.can_perform_action ?? false,
-    canCall: call?.can_perform_action ?? false,
+    canAsk: ask?.can_perform_action ?? null,
+    canCall: call?.can_perform_action ?? null,
     askLimits: limitsOf(ask?.limits),
     callLimits: limitsOf(call?.limits),
   };

@@ -158,14 +158,22 @@ function onSnapshot(ledger: Ledger, state: PermissionState, atMs: number, nowMs:
   const checkedAtMs = Math.max(ledger.checkedAtMs ?? 0, atMs);
   if (checkedAtMs > atMs || (grant && atMs < grant.knownAtMs)) return { ...ledger, checkedAtMs };
   const next = { ...ledger, checkedAtMs, grant: grantFrom(grant, state, atMs, nowMs) };
-  const isGranted = state.status !== 'none';
-  const callBlock = isGranted ? blockFrom('daily-limit', state.callLimits, atMs) : next.callBlock;
-  const askBlock = blockFrom('request-limit', state.askLimits, atMs);
+  const { callBlock, askBlock } = ledger;
+  // Without a permission its absence is the reason, whatever the limits; and a request is pointless beside a permanent one.
+  const isCallBlocked = state.canCall === false && state.status !== 'none';
+  const isAskBlocked = state.canAsk === false && state.status !== 'permanent';
   return {
     ...next,
-    callBlock: state.canCall ? null : callBlock,
-    // A request is pointless beside a permanent permission; `mayAsk` knows that from the grant.
-    askBlock: state.canAsk || state.status === 'permanent' ? null : askBlock,
+    callBlock: isCallBlocked
+      ? blockFrom('daily-limit', state.callLimits, atMs)
+      : state.canCall
+        ? null
+        : callBlock,
+    askBlock: isAskBlocked
+      ? blockFrom('request-limit', state.askLimits, atMs)
+      : state.canAsk === null
+        ? askBlock
+        : null,
     askableAtMs: state.canAsk ? atMs : null,
   };
 }

@@ -1,7 +1,7 @@
 // What is known about calling a contact, asked of the provider when the knowledge is not fresh.
 import type { NumberId } from '../domain/ids.ts';
 import type { JobFailure } from '../domain/job.ts';
-import { EMPTY_LEDGER, type Ledger } from '../domain/permission-ledger.ts';
+import type { Ledger } from '../domain/permission-ledger.ts';
 import { mayCall, statusAt, type MayCall } from '../domain/permission-questions.ts';
 import type { BusinessNumber, Contact } from '../ports.ts';
 import type { Services } from '../services.ts';
@@ -66,19 +66,17 @@ export async function readPermission(
   };
 }
 
-/**
- * Whether a contact may be called now. What forbids it by our own knowledge is asked of the provider before it is believed.
- *
- * @param contact may be a new one; it is stored if the provider has to be asked
- */
+/** Whether a contact may be called now. What forbids it by our own knowledge is asked of the provider before it is believed. */
 export async function mayCallNow(
   deps: PermissionDeps,
   number: Pick<BusinessNumber, 'id'>,
   contact: Contact,
 ): Promise<MayCall> {
-  const known = mayCall(await deps.permissions.load(number.id, contact.id), deps.now());
-  if (known.allowed) return known;
-  return mayCall(await freshLedger(deps, number.id, contact), deps.now());
+  const known = await deps.permissions.load(number.id, contact.id);
+  const answer = mayCall(known, deps.now());
+  if (answer.allowed) return answer;
+  const fresh = await readPermission(deps, number.id, contact);
+  return mayCall(fresh?.ledger ?? known, deps.now());
 }
 
 /** Whether the contact has given a permission that holds now, so that asking for one is needless. Stores a new contact. */
@@ -87,19 +85,11 @@ export async function isGrantedNow(
   number: Pick<BusinessNumber, 'id'>,
   contact: Contact,
 ): Promise<boolean> {
-  const ledger = await freshLedger(deps, number.id, contact);
-  const status = statusAt(ledger, deps.now());
-  return status === 'temporary' || status === 'permanent';
-}
-
-async function freshLedger(
-  deps: PermissionDeps,
-  numberId: NumberId,
-  contact: Contact,
-): Promise<Ledger> {
   // A ledger belongs to a stored contact.
   await deps.contacts.save(contact, deps.now());
-  return (await readPermission(deps, numberId, contact))?.ledger ?? EMPTY_LEDGER;
+  const known = await readPermission(deps, number.id, contact);
+  const status = known && statusAt(known.ledger, deps.now());
+  return status === 'temporary' || status === 'permanent';
 }
 
 /** Takes one of this second's checks, if one is left. */

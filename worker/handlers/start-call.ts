@@ -5,14 +5,13 @@ import { iso, type CallView } from '../call-view.ts';
 import type { AskWording, Dial, Target } from '../domain/call.ts';
 import { identitiesOf } from '../domain/contact.ts';
 import { agentIdentity, type AgentId, type CallId, type NumberId } from '../domain/ids.ts';
-import { mayCall } from '../domain/permission-questions.ts';
 import { outboundRestriction } from '../domain/restriction.ts';
 import { invalidField, Problem } from '../http/problems.ts';
 import type { Agent, BusinessNumber, Contact } from '../ports.ts';
 import type { Services } from '../services.ts';
 import { seatFor, type Seat } from './command-call.ts';
 import { resolveContact } from './contact-of.ts';
-import { isGrantedNow } from './read-permission.ts';
+import { isGrantedNow, mayCallNow } from './read-permission.ts';
 
 export interface StartRequest {
   readonly numberId: string;
@@ -156,9 +155,8 @@ async function checkPermission(
   contact: Contact,
   ask: Dial['ask'],
 ): Promise<Dial['ask']> {
-  const nowMs = services.now();
   if (ask) return (await isGrantedNow(services, number, contact)) ? null : ask;
-  const answer = mayCall(await services.permissions.load(number.id, contact.id), nowMs);
+  const answer = await mayCallNow(services, number, contact);
   if (answer.allowed) return null;
   throw new Problem('call-forbidden', `The user cannot be called now: ${answer.reason}`, {
     reason: answer.reason,

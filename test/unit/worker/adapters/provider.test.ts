@@ -312,7 +312,7 @@ describe.each(contract)('$name', ({ open, credentials, ...paths }) => {
       '{"permission":{"status":"temporary","expiration":9}}',
       {
         ok: true,
-        value: { expiresAtMs: 9_000, canAsk: false, canCall: false },
+        value: { expiresAtMs: 9_000, canAsk: null, canCall: null },
       },
     ],
     [

@@ -113,6 +113,11 @@ describe('calling', () => {
       { allowed: false, reason: 'daily-limit', retryAtMs: T0 + 6 * HOUR },
     ],
     [
+      'a permission is enough when the provider says no more',
+      [snapshot(T0, { status: 'permanent', canCall: null, canAsk: null })],
+      { allowed: true },
+    ],
+    [
       'the provider lifts what it refused before',
       [refused('dial-refused', 138013), snapshot(T0 + 1, { status: 'permanent', canCall: true })],
       { allowed: true },
@@ -335,8 +340,8 @@ describe('any facts', () => {
       state: fc.record({
         status: fc.constantFrom('none' as const, 'temporary' as const, 'permanent' as const),
         expiresAtMs: fc.option(atMs),
-        canAsk: fc.boolean(),
-        canCall: fc.boolean(),
+        canAsk: fc.option(fc.boolean()),
+        canCall: fc.option(fc.boolean()),
         askLimits: limits,
         callLimits: limits,
       }),
