@@ -130,7 +130,7 @@ describe('calls', () => {
           `/v1/calls?limit=2${query}`,
         )
       ).body;
-      seen.push(...page.data.map((call) => call.provider_call_id));
+      seen.push(...page.data.map((call) => call.provider_call_id ?? ''));
       cursor = page.next_cursor;
     } while (cursor !== null);
     expect(seen).toEqual(ids.toReversed());
@@ -173,12 +173,18 @@ describe('documentation', () => {
       '/v1/calls/{id}',
       '/v1/calls/{id}/claim',
       '/v1/calls/{id}/end',
+      '/v1/calls/{id}/join',
       '/v1/contacts',
       '/v1/contacts/{id}',
       '/v1/contacts/{id}/permission',
       '/v1/contacts/{id}/permission-request',
       '/v1/events',
+      '/v1/forwards',
+      '/v1/forwards/{id}/retry',
       '/v1/numbers',
+      '/v1/numbers/{id}',
+      '/v1/numbers/{id}/calling',
+      '/v1/numbers/{id}/doctor',
       '/v1/rates',
       '/v1/relays',
       '/v1/stats',

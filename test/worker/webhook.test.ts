@@ -82,30 +82,39 @@ it('acknowledges and counts a call for a number that is not registered, without 
 
 it('acknowledges and counts what is not about calls, or about calls of others', async () => {
   const change = (field: string, value: object) => ({ entry: [{ changes: [{ field, value }] }] });
-  const metadata = { phone_number_id: '1' };
+  const phoneNumberId = unique('66');
+  await api('POST', '/v1/numbers', {
+    provider: 'meta',
+    phone_number_id: phoneNumberId,
+    display_phone_number: '15550109999',
+    access_token: 'token',
+  });
+  const metadata = { phone_number_id: phoneNumberId };
   const call = { id: 'wacid.x', timestamp: '1', direction: 'BUSINESS_INITIATED' };
+  const status = { id: 'wacid.x', timestamp: '1', status: 'RINGING', type: 'call' };
   for (const payload of [
-    change('messages', { messages: [] }),
-    change('calls', { metadata, calls: [{ ...call, event: 'connect' }] }),
+    change('message_template_status_update', {}),
     change('calls', { metadata, calls: [{ ...call, event: 'call_created' }] }),
     change('calls', { metadata, calls: [{ event: 'a_new_one', id: 7 }] }),
     change('calls', { metadata, calls: [{ event: 'connect', id: '' }] }),
-    change('calls', { metadata, statuses: [{ id: 'wacid.x', status: 'RINGING', type: 'call' }] }),
+    change('calls', { metadata, statuses: [status] }),
+    change('calls', { metadata: { phone_number_id: '1' }, statuses: [status] }),
     { something: 'else' },
     [],
   ]) {
     expect((await postWebhook(payload)).status).toBe(200);
   }
+  const expected = {
+    'other-field': 1,
+    'unknown-event': 2,
+    'malformed-event': 1,
+    'foreign-call': 1,
+    'unregistered-number': 2,
+    'unknown-payload': 2,
+  };
   await until('the counts', async () => {
     const counts = await ignored();
-    return (
-      counts['other-field'] === 1 &&
-      counts['foreign-call'] === 2 &&
-      counts['unknown-event'] === 1 &&
-      counts['malformed-event'] === 1 &&
-      counts['call-status'] === 1 &&
-      counts['unknown-payload'] === 2
-    );
+    return Object.entries(expected).every(([name, count]) => counts[name] === count);
   });
   expect(await calls()).toEqual([]);
 });

@@ -57,7 +57,7 @@ interface Change {
 
 function changesOf(body: unknown): Change[] {
   // Observed in the provider's documentation: one sample of `account_update` is an array at the top level.
-  const parts = Array.isArray(body) ? body : [body];
+  const parts = Array.isArray(body) && body.length > 0 ? body : [body];
   return parts.flatMap((part: unknown): Change[] => {
     const parsed = envelope.safeParse(part);
     if (!parsed.success) return [{ field: null, value: part, accountId: null }];

@@ -1,0 +1,47 @@
+// The worker's services on the real bindings of the test, with members replaced: another clock, other settings.
+import { drizzle } from 'drizzle-orm/d1';
+import { createCallReader } from '../../worker/adapters/call-reader-d1.ts';
+import { createContactStore } from '../../worker/adapters/contact-store-d1.ts';
+import { createDirectory } from '../../worker/adapters/directory-d1.ts';
+import { createForwardStore } from '../../worker/adapters/forward-store-d1.ts';
+import { createIdempotencyStore } from '../../worker/adapters/idempotency-d1.ts';
+import { createNumberStore } from '../../worker/adapters/number-store-d1.ts';
+import { createPermissionStore } from '../../worker/adapters/permission-store-d1.ts';
+import { createRateStore } from '../../worker/adapters/rate-store-d1.ts';
+import { createUsageReader } from '../../worker/adapters/usage-reader-d1.ts';
+import { parseConfig } from '../../worker/config.ts';
+import type { Services } from '../../worker/services.ts';
+import { testEnv } from './support.ts';
+
+/**
+ * @param settings replace those of the test's bindings
+ * @param replaced members that the test brings itself
+ */
+export function ownServices(
+  settings: Record<string, string> = {},
+  replaced: Partial<Services> = {},
+): Services & { settled: () => Promise<void> } {
+  const db = drizzle(testEnv.DB);
+  const late: Promise<unknown>[] = [];
+  return {
+    config: parseConfig({ ...testEnv, ...settings }),
+    directory: createDirectory(db),
+    numbers: createNumberStore(db),
+    forwards: createForwardStore(db),
+    calls: createCallReader(db),
+    contacts: createContactStore(db),
+    permissions: createPermissionStore(db),
+    rates: createRateStore(db),
+    usage: createUsageReader(db),
+    idempotency: createIdempotencyStore(db),
+    switchboard: () => testEnv.SWITCHBOARD.get(testEnv.SWITCHBOARD.idFromName('switchboard')),
+    assets: testEnv.ASSETS,
+    now: () => Date.now(),
+    later: (work) => late.push(work),
+    ...replaced,
+    /** Waits for work that outlives its response. */
+    settled: async () => {
+      for (let work = late.shift(); work; work = late.shift()) await work;
+    },
+  };
+}
