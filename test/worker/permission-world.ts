@@ -23,6 +23,7 @@ export class PermissionProvider {
     vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
       const request = new Request(input, init);
       const url = new URL(request.url);
+      if (url.pathname.startsWith('/twirp/')) return Response.json({});
       if (url.pathname.endsWith('/call_permissions')) {
         this.queries.push(url.search);
         return this.permissionReplies.shift()?.() ?? permissionReply();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createPermissionStore } from '../../worker/adapters/permission-store-d1.ts';
 import type { ContactId, NumberId } from '../../worker/domain/ids.ts';
 import { drizzle } from 'drizzle-orm/d1';
-import { api, testEnv, unique } from './support.ts';
+import { api, testEnv, unique, until } from './support.ts';
 import {
   errorReply,
   newPair,
@@ -337,6 +337,32 @@ describe('asking', () => {
     ]);
     expect((await ask({ ...pair, numberId: 'none' }, { template })).status).toBe(400);
     expect((await ask({ ...pair, contactId: 'none' }, { template })).status).toBe(404);
+  });
+});
+
+it('a call that is forbidden by our own knowledge is placed when the provider knows better', async () => {
+  const pair = await newPair();
+  await postMessage(pair, permissionAnswer('reject', { timestamp: String(seconds(0) - 10) }));
+  const dial = () =>
+    api<ProblemBody & { id?: string }>('POST', '/v1/calls', {
+      number_id: pair.numberId,
+      contact_id: pair.contactId,
+      connect: { room: true },
+    });
+  provider.permissionReplies.push(() => errorReply(500, 1));
+  expect(await dial()).toMatchObject({
+    status: 409,
+    body: { type: 'urn:roomline:problem:call-forbidden', reason: 'revoked' },
+  });
+  provider.permissionReplies.push(() =>
+    permissionReply({ status: 'permanent' }, { canCall: true }),
+  );
+  const { status, body } = await dial();
+  expect(status).toBe(201);
+  // There is no relay; what is left of the call must not run into the next test.
+  await until('the end', async () => {
+    const call = await api<{ state: string }>('GET', `/v1/calls/${body.id}`);
+    return call.body.state === 'ended';
   });
 });
 
