@@ -1,6 +1,6 @@
 // What a session needs of the outside, as interfaces: adapters implement them, tests bring their own.
 import type { Audience } from './domain/audience.ts';
-import type { Offer } from './domain/sdp.ts';
+import type { Answer, Offer } from './domain/sdp.ts';
 import type { RelayEndReason } from './protocol.ts';
 
 /** Structured log: a static event name and fields. Personal data only under the field `pii`; never SDP or tokens. */
@@ -36,8 +36,8 @@ export type LegHandlers = {
 
 /** The connection to the provider. */
 export type Leg = {
-  /** The answer as it must go to the provider. */
-  readonly answer: string;
+  /** Our answer or offer as it must go to the provider. */
+  readonly sdp: string;
   /** Starts connectivity checks. Repeating it changes nothing. */
   connect: () => void;
   /** Encrypts and sends one RTP or RTCP packet; dropped while not up. The bytes may be reused afterwards. */
@@ -46,16 +46,28 @@ export type Leg = {
   close: () => void;
 };
 
+/** A connection that we offered. */
+export type OfferedLeg = Leg & {
+  /**
+   * Takes the provider's answer; `connect` may follow. To be called once.
+   *
+   * @throws Error when the WebRTC library refuses it
+   */
+  setAnswer: (answer: Answer) => void;
+};
+
+/** Header fields of what a leg sends. */
+export type LegIdentity = { readonly ssrc: number; readonly cname: string };
+
 /**
  * Prepares the answer to an offer and keeps its port bound.
  *
  * @throws Error when no local port or address can be had
  */
-export type OpenLeg = (
-  offer: Offer,
-  identity: { ssrc: number; cname: string },
-  handlers: LegHandlers,
-) => Promise<Leg>;
+export type OpenLeg = (offer: Offer, identity: LegIdentity, handlers: LegHandlers) => Promise<Leg>;
+
+/** The same for a call that we place: prepares our offer. */
+export type OfferLeg = (identity: LegIdentity, handlers: LegHandlers) => Promise<OfferedLeg>;
 
 export type LeftWhy = 'left' | 'lost' | 'removed';
 
@@ -71,6 +83,8 @@ export type RoomHandlers = {
   onReady: (identity: string) => void;
   /** One RTP packet of an audience track. `source` tells tracks apart and is never reused. */
   onAudio: (source: number, bytes: Uint8Array) => void;
+  /** Somebody receives the caller's track; what it carried before, nobody has. */
+  onCallerHeard: () => void;
   /** The server says whether the participant behind a source speaks. */
   onSpeaking: (source: number, isSpeaking: boolean) => void;
   /** A track is no longer heard. */

@@ -31,7 +31,7 @@ const NO_BYTES = new Uint8Array(0);
 
 export class Pump {
   readonly quality = new ReceiveQuality();
-  readonly #identity: StreamIdentity;
+  #identity: StreamIdentity = { ssrc: 0, payloadType: 0, audioLevelId: 0, cname: '' };
   readonly #send: (packet: Uint8Array) => void;
   readonly #stitcher: Stitcher;
   readonly #levels = new LevelEstimate();
@@ -55,12 +55,7 @@ export class Pump {
    * @param start first sequence number (16 bits) and timestamp (32 bits), random
    * @param send takes one finished packet, whose bytes are reused afterwards
    */
-  constructor(
-    identity: StreamIdentity,
-    start: { sequence: number; timestamp: number },
-    send: (packet: Uint8Array) => void,
-  ) {
-    this.#identity = identity;
+  constructor(start: { sequence: number; timestamp: number }, send: (packet: Uint8Array) => void) {
     this.#send = send;
     this.#stitcher = new Stitcher(this.#emit, start.sequence, start.timestamp);
   }
@@ -69,13 +64,22 @@ export class Pump {
     return this.#stitcher.isOpen;
   }
 
-  /** Starts the outgoing stream. Repeating it changes nothing. */
-  open(nowMs: number): void {
+  /** Starts the outgoing stream with silence; the last second of what sources say is kept. To be called once. */
+  start(identity: StreamIdentity, nowMs: number): void {
+    this.#identity = identity;
     this.#nowMs = nowMs;
+    this.#stitcher.start(nowMs);
+  }
+
+  /** Plays what is kept, and lets the sources through from here on. Repeating it changes nothing. */
+  open(nowMs: number): void {
+    if (this.isOpen) return;
+    this.#nowMs = nowMs;
+    this.#filledBefore = this.#stitcher.filled;
     this.#stitcher.open(nowMs);
   }
 
-  /** Fills and first audio are counted from here on: when the path opens. Repeating it changes nothing. */
+  /** First audio and, when open already, fills are counted from here on: when the path opens. Repeating it changes nothing. */
   countFrom(nowMs: number): void {
     if (this.#countFromMs !== Infinity) return;
     this.#countFromMs = nowMs;

@@ -1,5 +1,5 @@
 // Who is live on this relay: hands the worker's frames to sessions, keeps the capacity, drains.
-import type { CallWant, FrameToRelay } from './protocol.ts';
+import type { FrameToRelay } from './protocol.ts';
 import { Session, type SessionDeps } from './session.ts';
 
 /** How many ended calls are remembered, so that a late frame does not bring one back to life. */
@@ -39,10 +39,16 @@ export class Registry {
   handle(frame: FrameToRelay): void {
     switch (frame.type) {
       case 'call.answer':
-        this.#answer(frame.call_id, frame.sdp);
+        this.#take(frame.call_id, (session) => session.answer(frame.sdp));
+        return;
+      case 'call.offer':
+        this.#take(frame.call_id, (session) => session.offer());
+        return;
+      case 'call.apply-answer':
+        this.#find(frame.call_id)?.applyAnswer(frame.sdp);
         return;
       case 'call.want':
-        this.#want(frame);
+        this.#find(frame.call_id)?.want(frame);
         return;
       case 'call.close':
         this.#live.get(frame.call_id)?.close('closed');
@@ -65,14 +71,15 @@ export class Registry {
     for (const session of this.#live.values()) session.close('closed', 'relay stopped');
   }
 
-  #answer(callId: string, sdp: string): void {
+  /** Takes a new call; of one that it has, the SDP is reported again. */
+  #take(callId: string, begin: (session: Session) => Promise<void>): void {
     const known = this.#live.get(callId);
     if (known) {
-      known.reportAnswer();
+      known.reportSdp();
       return;
     }
     if (this.#ended.has(callId)) {
-      this.#deps.log.info({ call_id: callId }, 'call.answer-after-end');
+      this.#deps.log.info({ call_id: callId }, 'call.begun-after-end');
       return;
     }
     if (this.#isDraining || this.#live.size >= this.capacity) {
@@ -83,24 +90,25 @@ export class Registry {
     const session = new Session(callId, this.#deps);
     this.#live.set(callId, session);
     this.#deps.log.info({ call_id: callId, live: this.#live.size }, 'call.taken');
-    session.answer(sdp).catch((error: unknown) => {
+    begin(session).catch((error: unknown) => {
       this.#deps.log.error({ err: error, call_id: callId }, 'call.failed');
       session.close('internal');
     });
   }
 
-  #want(wanted: CallWant): void {
-    const session = this.#live.get(wanted.call_id);
-    if (session) session.want(wanted);
-    // The report of its end is on its way, or was acknowledged.
-    else if (this.#ended.has(wanted.call_id)) return;
-    else
+  /** A call that a frame speaks of; one that was never here is reported as ended. */
+  #find(callId: string): Session | undefined {
+    const session = this.#live.get(callId);
+    // Of an ended one the report is on its way, or was acknowledged.
+    if (!session && !this.#ended.has(callId)) {
       this.#deps.emit({
         type: 'ended',
-        call_id: wanted.call_id,
+        call_id: callId,
         reason: 'internal',
         detail: 'unknown call',
       });
+    }
+    return session;
   }
 
   #remember(callId: string): void {

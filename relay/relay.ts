@@ -2,7 +2,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { createJoinRoom } from './adapters/livekit-room.ts';
 import { createTicker } from './adapters/ticker.ts';
-import { createOpenLeg } from './adapters/whatsapp-leg.ts';
+import { createOfferLeg, createOpenLeg } from './adapters/whatsapp-leg.ts';
 import type { Config } from './config.ts';
 import { serveHealth } from './health.ts';
 import { Link } from './link.ts';
@@ -31,6 +31,7 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
   const roomOptions = { url: config.RELAY_LIVEKIT_URL, bindAddress: config.RELAY_BIND_ADDRESS };
   const registry: Registry = new Registry(config.RELAY_CAPACITY, {
     openLeg: createOpenLeg(legOptions, log),
+    offerLeg: createOfferLeg(legOptions, log),
     joinRoom: createJoinRoom(roomOptions, log),
     clock,
     ticker: createTicker(clock, log),

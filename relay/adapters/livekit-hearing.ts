@@ -56,7 +56,7 @@ export class Hearing {
   review(people: Iterable<Person>): void {
     const wanted = new Map<string, { person: Person; isMicrophone: boolean }>();
     for (const person of people) {
-      const mayBeHeard = isHeard(this.#audience, person.identity, person.attributes);
+      const mayBeHeard = isHeard(this.#audience, person);
       if (!mayBeHeard) {
         this.#ready.delete(person.identity);
         if (person.tracks.length > 0 && !this.#skipped.has(person.identity)) {

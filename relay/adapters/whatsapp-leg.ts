@@ -1,9 +1,17 @@
 // The connection to the provider's media relay, by libdatachannel. Knows nothing of calls or rooms.
-import { PeerConnection, type Track } from 'node-datachannel';
+import { Audio, PeerConnection, type Track } from 'node-datachannel';
 import { randomBytes, randomInt } from 'node:crypto';
-import { readLocalTransport, writeAnswer, writeOfferForLibrary } from '../domain/sdp-write.ts';
-import type { Candidate, Offer } from '../domain/sdp.ts';
-import type { Leg, LegHandlers, Log, OpenLeg } from '../ports.ts';
+import {
+  OFFERED,
+  readLocalTransport,
+  writeAnswer,
+  writeAnswerForLibrary,
+  writeOffer,
+  writeOfferForLibrary,
+  type OwnParts,
+} from '../domain/sdp-write.ts';
+import type { Answer, Candidate, Offer } from '../domain/sdp.ts';
+import type { LegHandlers, LegIdentity, Log, OfferedLeg, OfferLeg, OpenLeg } from '../ports.ts';
 import { attempt, guarded, guardedPacket } from './guard.ts';
 
 export type WhatsappLegOptions = {
@@ -18,89 +26,129 @@ export type WhatsappLegOptions = {
 /** Binding a socket takes a few ms; a host that needs longer has no usable interface. */
 const GATHER_MS_MAX = 2_000;
 
-/** Makes the function that prepares one leg per call. */
+/** Makes the function that prepares the answer of one leg per call. */
 export const createOpenLeg =
   (options: WhatsappLegOptions, log: Log): OpenLeg =>
   async (offer, identity, handlers) => {
-    const peer = new PeerConnection('whatsapp', {
-      iceServers: [],
-      // No enableIceUdpMux: the library's port mux learns addresses from STUN requests only, and an ICE-lite peer sends none.
-      portRangeBegin: options.ports.first,
-      portRangeEnd: options.ports.last,
-      ...(options.bindAddress === undefined ? {} : { bindAddress: options.bindAddress }),
-      disableAutoNegotiation: true,
-    });
-    const leg = new WhatsappLeg(peer, offer, handlers, log);
-    try {
-      const local = readLocalTransport(await leg.prepare());
-      const own = local.candidates;
-      const mapped = options.publicAddress;
-      const [port] = own.map((candidate) => candidate.port);
-      const candidates =
-        mapped === undefined || port === undefined ? own : [{ address: mapped, port }, ...own];
-      leg.answer = writeAnswer(offer, {
-        ...local,
-        candidates: candidates.filter(
-          (candidate, index) =>
-            index === candidates.findIndex((other) => other.address === candidate.address),
-        ),
-        ssrc: identity.ssrc,
-        cname: identity.cname,
-        streamId: randomBytes(8).toString('hex'),
-        trackId: randomBytes(8).toString('hex'),
-        sessionId: String(randomInt(1, 2 ** 47)),
-      });
-      return leg;
-    } catch (error) {
-      leg.close();
-      throw error;
-    }
+    const leg = new WhatsappLeg(newPeer(options), handlers, log);
+    return await leg.prepare(
+      () => leg.takeOffer(offer),
+      (local) => writeAnswer(offer, ownParts(local, identity, options)),
+    );
   };
 
-class WhatsappLeg implements Leg {
-  answer = '';
+/** Makes the function that prepares the offer of one leg per call. */
+export const createOfferLeg =
+  (options: WhatsappLegOptions, log: Log): OfferLeg =>
+  async (identity, handlers) => {
+    const leg = new WhatsappLeg(newPeer(options), handlers, log);
+    return await leg.prepare(
+      () => leg.makeOffer(identity),
+      (local) => writeOffer(ownParts(local, identity, options)),
+    );
+  };
+
+const newPeer = ({ ports, bindAddress }: WhatsappLegOptions): PeerConnection =>
+  new PeerConnection('whatsapp', {
+    iceServers: [],
+    // No enableIceUdpMux: the library's port mux learns addresses from STUN requests only, and an ICE-lite peer sends none.
+    portRangeBegin: ports.first,
+    portRangeEnd: ports.last,
+    ...(bindAddress === undefined ? {} : { bindAddress }),
+    disableAutoNegotiation: true,
+  });
+
+/** What our SDP says of us: the library's own transport, and names of this call. */
+function ownParts(
+  librarySdp: string,
+  identity: LegIdentity,
+  { publicAddress: mapped }: WhatsappLegOptions,
+): OwnParts {
+  const local = readLocalTransport(librarySdp);
+  const own = local.candidates;
+  const [port] = own.map((candidate) => candidate.port);
+  const candidates =
+    mapped === undefined || port === undefined ? own : [{ address: mapped, port }, ...own];
+  return {
+    ...local,
+    candidates: candidates.filter(
+      (candidate, index) =>
+        index === candidates.findIndex((other) => other.address === candidate.address),
+    ),
+    ...identity,
+    streamId: randomBytes(8).toString('hex'),
+    trackId: randomBytes(8).toString('hex'),
+    sessionId: String(randomInt(1, 2 ** 47)),
+  };
+}
+
+class WhatsappLeg implements OfferedLeg {
+  sdp = '';
   readonly #peer: PeerConnection;
-  readonly #offer: Offer;
   readonly #handlers: LegHandlers;
   readonly #log: Log;
   #track: Track | undefined;
   #state: 'new' | 'connecting' | 'up' | 'closed' = 'new';
+  #mid = '';
+  /** The other side's, known to the library from `connect` on. */
+  #candidates: readonly Candidate[] = [];
 
-  constructor(peer: PeerConnection, offer: Offer, handlers: LegHandlers, log: Log) {
+  constructor(peer: PeerConnection, handlers: LegHandlers, log: Log) {
     this.#peer = peer;
-    this.#offer = offer;
     this.#handlers = handlers;
     this.#log = log;
     peer.onTrack(guarded(log, 'leg.track-failed', (track) => this.#take(track)));
     peer.onStateChange(guarded(log, 'leg.state-failed', (state) => this.#changed(state)));
   }
 
-  /** Applies the offer and gathers; resolves with the library's own description. */
-  async prepare(): Promise<string> {
-    const gathered = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error('no local candidate in time')),
-        GATHER_MS_MAX,
-      );
-      this.#peer.onGatheringStateChange((state) => {
-        if (state !== 'complete') return;
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-    // The promise must have a reader even when one of the next two lines throws.
-    gathered.catch(() => undefined);
-    this.#peer.setRemoteDescription(writeOfferForLibrary(this.#offer), 'offer');
+  /**
+   * Binds a port and writes our SDP.
+   *
+   * @param describe makes the library describe itself
+   * @param write makes our SDP of the library's
+   * @throws Error when there is no port or address; the leg is then closed
+   */
+  async prepare(describe: () => void, write: (librarySdp: string) => string): Promise<this> {
+    try {
+      const gathered = this.#gathered();
+      // The promise must have a reader even when the next line throws.
+      gathered.catch(() => undefined);
+      describe();
+      await gathered;
+      this.sdp = write(this.#peer.localDescription()?.sdp ?? '');
+      return this;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  takeOffer(offer: Offer): void {
+    this.#mid = offer.mid;
+    this.#candidates = offer.candidates;
+    this.#peer.setRemoteDescription(writeOfferForLibrary(offer), 'offer');
     this.#peer.setLocalDescription('answer');
-    await gathered;
-    return this.#peer.localDescription()?.sdp ?? '';
+  }
+
+  makeOffer({ ssrc, cname }: LegIdentity): void {
+    this.#mid = OFFERED.mid;
+    const audio = new Audio(OFFERED.mid, 'SendRecv');
+    audio.addOpusCodec(OFFERED.opusPayloadType);
+    audio.addSSRC(ssrc, cname);
+    this.#take(this.#peer.addTrack(audio));
+    this.#peer.setLocalDescription('offer');
+  }
+
+  setAnswer(answer: Answer): void {
+    this.#peer.setRemoteDescription(writeAnswerForLibrary(answer), 'answer');
+    this.#candidates = answer.candidates;
   }
 
   connect(): void {
     if (this.#state !== 'new') return;
     this.#state = 'connecting';
     let added = 0;
-    for (const candidate of this.#offer.candidates) added += this.#add(candidate) ? 1 : 0;
+    for (const candidate of this.#candidates) added += this.#add(candidate) ? 1 : 0;
     if (added === 0) this.#lose('no usable remote candidate');
   }
 
@@ -122,10 +170,24 @@ class WhatsappLeg implements Leg {
     attempt(this.#log, 'leg.close-failed', () => this.#peer.close());
   }
 
+  #gathered(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error('no local candidate in time')),
+        GATHER_MS_MAX,
+      );
+      this.#peer.onGatheringStateChange((state) => {
+        if (state !== 'complete') return;
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
   /** A host without IPv6 refuses IPv6 candidates; the others still do. */
   #add(candidate: Candidate): boolean {
     try {
-      this.#peer.addRemoteCandidate(`a=${candidate.attribute}`, this.#offer.mid);
+      this.#peer.addRemoteCandidate(`a=${candidate.attribute}`, this.#mid);
       return true;
     } catch (error) {
       this.#log.info({ err: error, ipv6: candidate.isIpv6 }, 'leg.candidate-refused');

@@ -1,21 +1,28 @@
 // Who the caller hears. Fail-closed: nobody is heard whom a signed attribute or the wanted state does not admit.
 
-/** Who the caller hears besides agents; `relay/protocol.ts` says what the lists mean. */
-export type Audience = { readonly named: readonly string[]; readonly excluded: readonly string[] };
+/** Who the caller hears besides agents; `relay/protocol.ts` says what each field means. */
+export type Audience = {
+  readonly named: readonly string[];
+  readonly excluded: readonly string[];
+  readonly ai: boolean;
+  readonly everyone: boolean;
+};
 
-/** Nobody but agents. */
-export const AGENTS_ONLY: Audience = { named: [], excluded: [] };
+/** Nobody but people whose role is agent. */
+export const AGENTS_ONLY: Audience = { named: [], excluded: [], ai: false, everyone: false };
 
-/**
- * Whether the caller hears a participant. Being excluded wins over being named.
- *
- * @param attributes those that the server reports; join tokens sign them and grant nobody the right to change them
- */
-export function isHeard(
-  audience: Audience,
-  identity: string,
-  attributes: Readonly<Record<string, string>>,
-): boolean {
+/** What decides whether a participant is heard, as the server reports it. */
+export type Listed = {
+  readonly identity: string;
+  /** Join tokens sign them and grant nobody the right to change them. */
+  readonly attributes: Readonly<Record<string, string>>;
+  /** The server's kind AGENT, which a token of its own grants. */
+  readonly isAi: boolean;
+};
+
+/** Whether the caller hears a participant. Being excluded wins over everything else. */
+export function isHeard(audience: Audience, { identity, attributes, isAi }: Listed): boolean {
   if (audience.excluded.includes(identity)) return false;
-  return audience.named.includes(identity) || attributes['roomline.role'] === 'agent';
+  if (audience.everyone || audience.named.includes(identity)) return true;
+  return (audience.ai && isAi) || attributes['roomline.role'] === 'agent';
 }

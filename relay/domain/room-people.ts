@@ -1,23 +1,18 @@
 // Who is in a room and what they publish, as the server's updates tell it. Pure: an update goes in, what changed comes out.
+import type { Listed } from './audience.ts';
 
 /** An audio track of a participant. */
 export type AudioTrack = { readonly sid: string; readonly isMicrophone: boolean };
 
-/** A participant as the server reports it. */
-export type PersonUpdate = {
+export type Person = Listed & {
   readonly sid: string;
-  readonly identity: string;
-  readonly attributes: Readonly<Record<string, string>>;
   readonly tracks: readonly AudioTrack[];
-  /** Set once the participant has left: on purpose, because the server lost it, or because somebody removed it. */
-  readonly left: 'left' | 'lost' | 'removed' | undefined;
 };
 
-export type Person = {
-  readonly sid: string;
-  readonly identity: string;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly tracks: readonly AudioTrack[];
+/** A participant as the server reports it. */
+export type PersonUpdate = Person & {
+  /** Set once the participant has left: on purpose, because the server lost it, or because somebody removed it. */
+  readonly left: 'left' | 'lost' | 'removed' | undefined;
 };
 
 export type PeopleChange =
@@ -40,19 +35,15 @@ export class People {
    * ends here, and its late report is ignored.
    */
   apply(update: PersonUpdate): PeopleChange[] {
-    const { identity, sid } = update;
+    const { left, ...person } = update;
+    const { identity, sid } = person;
     const known = this.#byIdentity.get(identity);
-    if (update.left !== undefined) {
+    if (left !== undefined) {
       if (known?.sid !== sid) return [];
       this.#byIdentity.delete(identity);
-      return [{ type: 'left', identity, why: update.left }];
+      return [{ type: 'left', identity, why: left }];
     }
-    this.#byIdentity.set(identity, {
-      sid,
-      identity,
-      attributes: update.attributes,
-      tracks: update.tracks,
-    });
+    this.#byIdentity.set(identity, person);
     if (!known) return [{ type: 'joined', identity }];
     if (known.sid === sid) return [];
     return [

@@ -1,9 +1,9 @@
-// Writes SDP from parts: the answer that goes to the provider, and the offer as our own WebRTC library is to see it. A
-// library's text is never handed out: it would carry whatever the library copied or prefers.
-import type { Offer } from './sdp.ts';
+// Writes SDP from parts: what goes to the provider, and what our own WebRTC library is to see of the provider's. A library's
+// text is never handed out: it would carry whatever the library copied or prefers.
+import type { Answer, Offer, Remote } from './sdp.ts';
 
-/** Our side of the provider leg. */
-export type AnswerParts = {
+/** Our side of the provider's leg. */
+export type OwnParts = {
   readonly iceUfrag: string;
   readonly icePwd: string;
   /** SHA-256 as pairs with colons, any case. */
@@ -25,6 +25,9 @@ const HOST_TYPE_PREFERENCE = 126;
 
 const addressType = (address: string): string => (address.includes(':') ? 'IP6' : 'IP4');
 
+/** What our offers call their one section, and the payload types in it: those that the provider's own offers have. */
+export const OFFERED = { mid: '0', opusPayloadType: 111, dtmfPayloadType: 126 } as const;
+
 /**
  * The answer to an offer: one bundled audio section, DTLS client, full ICE, complete (no trickle).
  *
@@ -33,16 +36,37 @@ const addressType = (address: string): string => (address.includes(':') ? 'IP6' 
  *
  * @returns SDP with CRLF line ends
  */
-export function writeAnswer(offer: Offer, parts: AnswerParts): string {
+export const writeAnswer = (offer: Offer, parts: OwnParts): string =>
+  writeOwn({ ...offer, setup: 'active', parameters: opusAnswerParameters(offer) }, parts);
+
+/**
+ * The offer of a call that we place: as the answer, but leaves the DTLS role open.
+ *
+ * Spec: RFC 8842 section 5.2, an offer says actpass. Provider ("Calling: integration patterns"): only Opus and key presses, so
+ * that the answer has nothing to choose.
+ *
+ * @returns SDP with CRLF line ends
+ */
+export const writeOffer = (parts: OwnParts): string =>
+  writeOwn({ ...OFFERED, setup: 'actpass', parameters: 'minptime=10;useinbandfec=1' }, parts);
+
+function writeOwn(
+  section: Pick<Offer, 'mid' | 'opusPayloadType' | 'dtmfPayloadType'> & {
+    readonly setup: 'active' | 'actpass';
+    /** Of Opus, in the form of `a=fmtp`. */
+    readonly parameters: string;
+  },
+  parts: OwnParts,
+): string {
   const [main] = parts.candidates;
-  if (!main) throw new RangeError('an answer needs a candidate');
-  const { opusPayloadType: opus, dtmfPayloadType: dtmf } = offer;
+  if (!main) throw new RangeError('an SDP needs a candidate');
+  const { mid, opusPayloadType: opus, dtmfPayloadType: dtmf } = section;
   return joinLines([
     'v=0',
     `o=- ${parts.sessionId} 1 IN ${addressType(main.address)} ${main.address}`,
     's=-',
     't=0 0',
-    `a=group:BUNDLE ${offer.mid}`,
+    `a=group:BUNDLE ${mid}`,
     `a=msid-semantic: WMS ${parts.streamId}`,
     `m=audio ${main.port} UDP/TLS/RTP/SAVPF ${opus}${dtmf === undefined ? '' : ` ${dtmf}`}`,
     `c=IN ${addressType(main.address)} ${main.address}`,
@@ -53,13 +77,13 @@ export function writeAnswer(offer: Offer, parts: AnswerParts): string {
     `a=ice-ufrag:${parts.iceUfrag}`,
     `a=ice-pwd:${parts.icePwd}`,
     `a=fingerprint:sha-256 ${parts.fingerprint.toUpperCase()}`,
-    'a=setup:active',
-    `a=mid:${offer.mid}`,
+    `a=setup:${section.setup}`,
+    `a=mid:${mid}`,
     'a=sendrecv',
     `a=msid:${parts.streamId} ${parts.trackId}`,
     'a=rtcp-mux',
     `a=rtpmap:${opus} opus/48000/2`,
-    `a=fmtp:${opus} ${opusAnswerParameters(offer)}`,
+    `a=fmtp:${opus} ${section.parameters}`,
     ...(dtmf === undefined ? [] : [`a=rtpmap:${dtmf} telephone-event/8000`]),
     'a=maxptime:20',
     'a=ptime:20',
@@ -86,26 +110,36 @@ function opusAnswerParameters({ opusParameters }: Offer): string {
  * candidates. They follow once the provider has our answer; checks sent before that are lost, and the library repeats them
  * only after 500 ms.
  */
-export function writeOfferForLibrary(offer: Offer): string {
-  const { opusPayloadType: opus } = offer;
+export const writeOfferForLibrary = (offer: Offer): string => writeForLibrary(offer.mid, offer);
+
+/**
+ * The provider's answer as the library, which made the offer, is to see it. Its candidates follow once this is applied: a peer
+ * that is connected before would show a certificate that the library cannot check yet.
+ */
+export const writeAnswerForLibrary = (answer: Answer): string =>
+  // The library's own offer has the offered number; which one goes over the wire is not its business.
+  writeForLibrary(OFFERED.mid, { ...answer, opusPayloadType: OFFERED.opusPayloadType });
+
+function writeForLibrary(mid: string, remote: Remote & Pick<Offer | Answer, 'setup'>): string {
+  const { opusPayloadType: opus } = remote;
   return joinLines([
     'v=0',
     'o=- 1 1 IN IP4 127.0.0.1',
     's=-',
     't=0 0',
-    `a=group:BUNDLE ${offer.mid}`,
-    ...(offer.isIceLite ? ['a=ice-lite'] : []),
+    `a=group:BUNDLE ${mid}`,
+    ...(remote.isIceLite ? ['a=ice-lite'] : []),
     `m=audio 9 UDP/TLS/RTP/SAVPF ${opus}`,
     'c=IN IP4 0.0.0.0',
-    `a=ice-ufrag:${offer.iceUfrag}`,
-    `a=ice-pwd:${offer.icePwd}`,
-    `a=fingerprint:sha-256 ${offer.fingerprint}`,
-    `a=setup:${offer.setup}`,
-    `a=mid:${offer.mid}`,
+    `a=ice-ufrag:${remote.iceUfrag}`,
+    `a=ice-pwd:${remote.icePwd}`,
+    `a=fingerprint:sha-256 ${remote.fingerprint}`,
+    `a=setup:${remote.setup}`,
+    `a=mid:${mid}`,
     'a=sendrecv',
     'a=rtcp-mux',
     `a=rtpmap:${opus} opus/48000/2`,
-    ...(offer.ssrc === undefined ? [] : [`a=ssrc:${offer.ssrc} cname:remote`]),
+    ...(remote.ssrc === undefined ? [] : [`a=ssrc:${remote.ssrc} cname:remote`]),
   ]);
 }
 

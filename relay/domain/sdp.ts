@@ -1,7 +1,15 @@
-// Reads the provider's offer. Strict about what a call needs, indifferent to everything else; a failure names the line.
+// Reads the provider's offer and answer. Strict about what a call needs, indifferent to everything else; a failure names the line.
+import {
+  attributesOf,
+  firstMediaLine,
+  splitLines,
+  Unusable,
+  type Attribute,
+  type Line,
+} from './sdp-text.ts';
 
-/** Why an offer cannot be used. `line` counts from 1; 0 means that something is missing altogether. */
-export type OfferFailure = { ok: false; line: number; message: string };
+/** Why an SDP cannot be used. `line` counts from 1; 0 means that something is missing altogether. */
+export type SdpFailure = { ok: false; line: number; message: string };
 
 /** One remote ICE candidate. */
 export type Candidate = {
@@ -12,12 +20,12 @@ export type Candidate = {
   readonly isIpv6: boolean;
 };
 
-export type Offer = {
-  readonly mid: string;
+/** What an offer and an answer have in common. */
+export type Remote = {
   readonly opusPayloadType: number;
-  /** Parameters of the offered Opus, in the order offered. */
+  /** Parameters of that Opus, in the order given. */
   readonly opusParameters: ReadonlyMap<string, string>;
-  /** Payload type of telephone-event/8000, when offered. */
+  /** Payload type of telephone-event/8000, when there is one. */
   readonly dtmfPayloadType: number | undefined;
   readonly iceUfrag: string;
   /** Meta's ends in `==`, outside the ice-char set of RFC 8839; it is part of the key and must stay as it is. */
@@ -25,29 +33,22 @@ export type Offer = {
   readonly isIceLite: boolean;
   /** SHA-256, upper case, 32 pairs with colons. */
   readonly fingerprint: string;
-  readonly setup: 'actpass' | 'passive';
-  /** UDP candidates of component 1, in the order offered; at least one. */
+  /** UDP candidates of component 1, in the order given; at least one. */
   readonly candidates: readonly Candidate[];
-  /** SSRC that the offer announces, when it does. */
+  /** SSRC that the provider announces, when it does. */
   readonly ssrc: number | undefined;
 };
 
-type Line = { readonly number: number; readonly type: string; readonly value: string };
+export type Offer = Remote & {
+  readonly mid: string;
+  readonly setup: 'actpass' | 'passive';
+};
 
-/** What is read of an `a=` line: name and value, which is empty for a flag. */
-type Attribute = { readonly number: number; readonly name: string; readonly value: string };
-
-class Unusable extends Error {
-  override readonly name = 'Unusable';
-  readonly line: number;
-  constructor(line: number, message: string) {
-    super(message);
-    this.line = line;
-  }
-}
-
-/** A call's offer is about 30 lines; beyond this it is not one. */
-const LINES_MAX = 500;
+/** An answer to our offer of one section; which mid it repeats makes no difference. */
+export type Answer = Remote & {
+  /** The provider's DTLS role: `passive` makes us the client, `active` the server. */
+  readonly setup: 'active' | 'passive';
+};
 
 /** Candidates beyond this are ignored: Meta sends two. */
 const CANDIDATES_MAX = 16;
@@ -60,9 +61,37 @@ const CANDIDATES_MAX = 16;
  *
  * @returns the offer, or the first line that makes it unusable. Never throws.
  */
-export function parseOffer(sdp: string): { ok: true; offer: Offer } | OfferFailure {
+export const parseOffer = (sdp: string): { ok: true; offer: Offer } | SdpFailure =>
+  caught(() => {
+    const { own, all, media, remote } = readRemote(sdp);
+    const setup = readSetup(all, media);
+    if (setup.value !== 'actpass' && setup.value !== 'passive')
+      throw new Unusable(setup.number, 'setup leaves no active role to us');
+    return { ok: true, offer: { ...remote, mid: readMid(own, media), setup: setup.value } };
+  });
+
+/**
+ * Reads the answer to an offer of ours.
+ *
+ * Provider: no public capture of an answer exists; `active`, `passive` and `actpass` are all reported, as are numbers for Opus
+ * other than the offered one and codecs that were never offered. `actpass`, which RFC 8842 section 5.3 forbids in an answer,
+ * leaves the choice to us: we take the client's role, which Provider recommends ("Calling: integration patterns").
+ *
+ * @returns the answer, or the first line that makes it unusable. Never throws.
+ */
+export const parseAnswer = (sdp: string): { ok: true; answer: Answer } | SdpFailure =>
+  caught(() => {
+    const { all, media, remote } = readRemote(sdp);
+    const setup = readSetup(all, media);
+    if (setup.value === 'active' || setup.value === 'passive')
+      return { ok: true, answer: { ...remote, setup: setup.value } };
+    if (setup.value === 'actpass') return { ok: true, answer: { ...remote, setup: 'passive' } };
+    throw new Unusable(setup.number, 'setup is none of active, passive, actpass');
+  });
+
+function caught<T>(read: () => T): T | SdpFailure {
   try {
-    return { ok: true, offer: readOffer(sdp) };
+    return read();
   } catch (error) {
     if (error instanceof Unusable) return { ok: false, line: error.line, message: error.message };
     throw error;
@@ -70,10 +99,15 @@ export function parseOffer(sdp: string): { ok: true; offer: Offer } | OfferFailu
 }
 
 /** A failure as one sentence for people, such as `line 12: no sha-256 fingerprint`. */
-export const describeFailure = (failure: OfferFailure): string =>
+export const describeFailure = (failure: SdpFailure): string =>
   failure.line > 0 ? `line ${failure.line}: ${failure.message}` : failure.message;
 
-function readOffer(sdp: string): Offer {
+function readRemote(sdp: string): {
+  own: Attribute[];
+  all: Attribute[];
+  media: Line;
+  remote: Remote;
+} {
   const lines = splitLines(sdp);
   const media = findAudio(lines);
   const session = attributesOf(lines.filter((line) => line.number < firstMediaLine(lines)));
@@ -93,8 +127,7 @@ function readOffer(sdp: string): Offer {
   if (!own.some((attribute) => attribute.name === 'rtcp-mux')) {
     throw new Unusable(media.number, 'no rtcp-mux in the audio section');
   }
-  return {
-    mid: readMid(own, media),
+  const remote: Remote = {
     opusPayloadType,
     opusParameters: readParameters(own, opusPayloadType),
     dtmfPayloadType: findDtmf(own, formats),
@@ -102,30 +135,11 @@ function readOffer(sdp: string): Offer {
     icePwd: readCredential(all, 'ice-pwd', 22, media),
     isIceLite: all.some((attribute) => attribute.name === 'ice-lite'),
     fingerprint: readFingerprint(all, media),
-    setup: readSetup(all, media),
     candidates: readCandidates(own, media),
     ssrc: readSsrc(own),
   };
+  return { own, all, media, remote };
 }
-
-function splitLines(sdp: string): Line[] {
-  const texts = sdp.split(/\r\n|\n|\r/);
-  if (texts.length > LINES_MAX) throw new Unusable(LINES_MAX, 'too many lines');
-  const lines: Line[] = [];
-  for (const [index, text] of texts.entries()) {
-    if (text === '') continue;
-    if (!/^[a-z]=/.test(text)) throw new Unusable(index + 1, 'not of the form type=value');
-    lines.push({ number: index + 1, type: text.slice(0, 1), value: text.slice(2) });
-  }
-  const first = lines[0];
-  if (!first) throw new Unusable(0, 'empty offer');
-  if (first.type !== 'v' || first.value !== '0')
-    throw new Unusable(first.number, 'does not start with v=0');
-  return lines;
-}
-
-const firstMediaLine = (lines: readonly Line[]): number =>
-  lines.find((line) => line.type === 'm')?.number ?? Infinity;
 
 /** Exactly one section, audio over DTLS-SRTP. Provider: "Calling: FAQ", one m-line and one track per call. */
 function findAudio(lines: readonly Line[]): Line {
@@ -143,16 +157,6 @@ function findAudio(lines: readonly Line[]): Line {
   if (formats.length === 0) throw new Unusable(audio.number, 'audio section lists no payload type');
   return audio;
 }
-
-const attributesOf = (lines: readonly Line[]): Attribute[] =>
-  lines
-    .filter((line) => line.type === 'a')
-    .map(({ number, value }) => {
-      const colon = value.indexOf(':');
-      return colon < 0
-        ? { number, name: value, value: '' }
-        : { number, name: value.slice(0, colon), value: value.slice(colon + 1) };
-    });
 
 function refuseSdes(own: readonly Attribute[], media: Line): void {
   const crypto = own.find((attribute) => attribute.name === 'crypto');
@@ -246,11 +250,10 @@ function readFingerprint(all: readonly Attribute[], media: Line): string {
   return value;
 }
 
-function readSetup(all: readonly Attribute[], media: Line): 'actpass' | 'passive' {
+function readSetup(all: readonly Attribute[], media: Line): Attribute {
   const setup = all.find((attribute) => attribute.name === 'setup');
   if (!setup) throw new Unusable(media.number, 'no setup');
-  if (setup.value === 'actpass' || setup.value === 'passive') return setup.value;
-  throw new Unusable(setup.number, 'setup leaves no active role to us');
+  return setup;
 }
 
 function readCandidates(own: readonly Attribute[], media: Line): Candidate[] {

@@ -1,6 +1,6 @@
 // Turns packets of changing sources into one unbroken RTP stream. Pure: the caller brings the clock and sends the packets.
 //
-// The rule. Opening the stream lays a grid of 20 ms slots over the clock; the next free slot is due at a known time.
+// The rule. Starting the stream lays a grid of 20 ms slots over the clock; the next free slot is due at a known time.
 //  1. A packet takes the next free slot the moment it arrives: nothing is delayed, and no slot is taken twice.
 //  2. A slot still free `LATE_MS` after it was due is filled with silence. Jitter below that never inserts anything.
 //  3. A new source starts close to the grid: slots that have been due for more than `ALIGN_MS` are filled just before its first
@@ -12,7 +12,8 @@
 //  6. The grid follows the source's clock by at most 0.1 %, which covers any crystal, so that rules 2 and 4 never cut into a
 //     healthy stream.
 //  7. Before the stream opens, the last second is kept. It is played at twice the pace, in slots of the past: its first
-//     packet lies where it was said. Silence at its start is left out.
+//     packet lies where it was said. Silence at its start is left out. A stream that has carried silence until then has no
+//     free slots in the past: its grid is moved back by what is kept, so that it is not ahead of the clock afterwards either.
 import { FRAME_TICKS, OPUS_TICKS_PER_MS, SILENCE_FRAME, opusTicks } from './opus.ts';
 
 /** How late a slot may be taken, in ms. Wi-Fi and mobile jitter stays below it; a muted source is silence this much later. */
@@ -85,6 +86,7 @@ export class Stitcher {
   readonly #emit: Emit;
   #sequence: number;
   #timestamp: number;
+  #isStarted = false;
   #isOpen = false;
   /** When the next free slot is due, on the caller's clock. */
   #dueMs = 0;
@@ -124,7 +126,15 @@ export class Stitcher {
     return (this.#timestamp - Math.round((this.#dueMs - nowMs) * OPUS_TICKS_PER_MS)) >>> 0;
   }
 
-  /** Starts the stream; from here on it has no gap. Repeating it changes nothing. */
+  /** Starts the stream with silence; from here on it has no gap. What sources say is kept. Repeating it changes nothing. */
+  start(nowMs: number): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#dueMs = nowMs;
+    this.tick(nowMs);
+  }
+
+  /** Lets the sources through, starting the stream if need be. Repeating it changes nothing. */
   open(nowMs: number): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
@@ -132,7 +142,8 @@ export class Stitcher {
     let keptMs = 0;
     for (const kept of this.#kept)
       keptMs += opusTicks(kept.bytes, kept.start, kept.end) / OPUS_TICKS_PER_MS;
-    this.#dueMs = nowMs - keptMs;
+    if (keptMs > 0 || !this.#isStarted) this.#dueMs = nowMs - keptMs;
+    this.#isStarted = true;
     this.#keptAtMs = nowMs;
     this.tick(nowMs);
   }
@@ -166,15 +177,15 @@ export class Stitcher {
 
   /** Plays what is kept and fills what is due. Call it every 10 ms or so. */
   tick(nowMs: number): void {
-    if (!this.#isOpen) return;
-    while (this.#kept.length > 0 && nowMs >= this.#keptAtMs) {
+    if (!this.#isStarted) return;
+    while (this.#isOpen && this.#kept.length > 0 && nowMs >= this.#keptAtMs) {
       const packet = this.#kept.shift();
       if (!packet) break;
       const ticks = opusTicks(packet.bytes, packet.start, packet.end);
       this.#keptAtMs += ticks / OPUS_TICKS_PER_MS / 2;
       this.#pass(packet, nowMs, true);
     }
-    if (this.#kept.length > 0) return;
+    if (this.isCatchingUp) return;
     if (nowMs - this.#dueMs > STALL_MS) this.#skipTime(nowMs);
     this.#fillUntil(nowMs - LATE_MS);
   }

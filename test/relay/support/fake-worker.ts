@@ -10,6 +10,7 @@ import {
   PING,
   PONG,
   PROTOCOL_VERSION,
+  type Audience,
   type CallWant,
   type FrameFromRelay,
   type FrameToRelay,
@@ -19,6 +20,13 @@ import {
 import { until } from './until.ts';
 
 type EventOf<Type extends RelayEvent['type']> = Extract<RelayEvent, { type: Type }>;
+
+const AGENTS_ONLY: Audience = { named: [], excluded: [], ai: false, everyone: false };
+
+/** What a test changes of a wanted state. */
+export type WantChange = Partial<Omit<CallWant, 'type' | 'call_id' | 'rev' | 'audience'>> & {
+  audience?: Partial<Audience>;
+};
 
 export const isEvent = (frame: FrameFromRelay): frame is RelayEvent => 'seq' in frame;
 
@@ -70,17 +78,23 @@ export class FakeWorker {
     this.#socket?.send(text);
   }
 
-  /** Changes a call's wanted state; what is not named stays as it was. */
-  want(callId: string, change: Partial<Omit<CallWant, 'type' | 'call_id' | 'rev'>>): CallWant {
+  /** Changes a call's wanted state; what is not named stays as it was, but an audience is replaced as a whole. */
+  want(callId: string, change: WantChange): CallWant {
+    const { audience, ...rest } = change;
     const before = this.#revs.get(callId) ?? {
       type: 'call.want' as const,
       call_id: callId,
       rev: 0,
       connect: false,
       open: false,
-      audience: { named: [], excluded: [] },
+      audience: AGENTS_ONLY,
     };
-    const next: CallWant = { ...before, ...change, rev: before.rev + 1 };
+    const next: CallWant = {
+      ...before,
+      ...rest,
+      ...(audience === undefined ? {} : { audience: { ...AGENTS_ONLY, ...audience } }),
+      rev: before.rev + 1,
+    };
     this.#revs.set(callId, next);
     this.send(next);
     return next;

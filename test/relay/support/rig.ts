@@ -3,7 +3,11 @@ import { pino } from 'pino';
 import { parseConfig } from '../../../relay/config.ts';
 import { startRelay, type Relay } from '../../../relay/relay.ts';
 import type { Audience } from '../../../relay/protocol.ts';
-import { LitePhone, type LitePhoneOptions } from '../../local/simulator/phone.ts';
+import {
+  LitePhone,
+  type AnsweringOptions,
+  type LitePhoneOptions,
+} from '../../local/simulator/phone.ts';
 import { startLiveKit, type LiveKit } from '../../support/livekit-server.ts';
 import { FakeWorker } from './fake-worker.ts';
 import { Participant } from './participant.ts';
@@ -67,15 +71,43 @@ export class Rig {
   }
 
   /** A call whose media is up and whose caller is in its room; the path is still closed. */
-  async ringingCall(options: LitePhoneOptions & { audience?: Audience } = {}): Promise<Call> {
+  async ringingCall(
+    options: LitePhoneOptions & { audience?: Partial<Audience> } = {},
+  ): Promise<Call> {
     const call = await this.answeredCall(options);
     await roomService(this.livekit).createRoom({ name: call.id, emptyTimeout: 60 });
     const room = { url: this.livekit.url, token: await callerToken(this.livekit, call.id) };
-    const audience = options.audience ?? { named: [], excluded: [] };
+    const audience = options.audience ?? {};
     this.worker.want(call.id, { connect: true, room, audience });
     await this.worker.event(call.id, 'media-up');
     await this.worker.event(call.id, 'room-joined');
     return call;
+  }
+
+  /** A phone that rings because we call it: our offer is with the provider, its answer not yet with the relay. */
+  async offeredCall(options: AnsweringOptions = {}): Promise<Call & { answer: string }> {
+    const id = newCallId();
+    this.worker.send({ type: 'call.offer', call_id: id });
+    const { sdp } = await this.worker.event(id, 'offered');
+    const phone = await LitePhone.answering(sdp, options);
+    this.#phones.push(phone);
+    return { id, phone, answer: phone.answer ?? '' };
+  }
+
+  /** The same with its media up, and its room ready for people; the relay is not in there. */
+  async ringingOutside(options: AnsweringOptions = {}): Promise<Call> {
+    const { answer, ...call } = await this.offeredCall(options);
+    this.worker.send({ type: 'call.apply-answer', call_id: call.id, sdp: answer });
+    await this.worker.event(call.id, 'media-up');
+    await roomService(this.livekit).createRoom({ name: call.id, emptyTimeout: 60 });
+    return call;
+  }
+
+  /** The called person picks up: the path opens, and the relay joins the room. */
+  async pickUp({ id, phone }: Call, audience: Partial<Audience> = {}): Promise<void> {
+    const room = { url: this.livekit.url, token: await callerToken(this.livekit, id) };
+    phone.markAccepted();
+    this.worker.want(id, { open: true, room, audience });
   }
 
   /** Opens the path and marks the call as accepted at the phone. */

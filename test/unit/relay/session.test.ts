@@ -4,6 +4,7 @@ import type {
   JoinRoom,
   Leg,
   LegHandlers,
+  OfferLeg,
   OpenLeg,
   RoomHandlers,
   RoomLink,
@@ -11,9 +12,10 @@ import type {
 import type { CallWant } from '../../../relay/protocol.ts';
 import { Registry } from '../../../relay/registry.ts';
 import { Session, type SessionDeps } from '../../../relay/session.ts';
-import { joined, wireOffer } from './domain/offers.ts';
+import { joined, wireAnswer, wireOffer } from './domain/offers.ts';
 
 const offer = joined(wireOffer());
+const answer = joined(wireAnswer());
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -24,9 +26,11 @@ const want = (rev: number, change: Partial<CallWant> = {}): CallWant => ({
   rev,
   connect: false,
   open: false,
-  audience: { named: [], excluded: [] },
+  audience: AGENTS_ONLY,
   ...change,
 });
+
+const AGENTS_ONLY = { named: [], excluded: [], ai: false, everyone: false };
 
 const place = { url: 'ws://livekit', token: 'token' };
 
@@ -40,16 +44,20 @@ function rig(change: Partial<SessionDeps> = {}) {
   let leg: LegHandlers | undefined;
   let room: RoomHandlers | undefined;
   const nothing = () => undefined;
-  const openLeg: OpenLeg = async (_offer, _identity, handlers) => {
+  const legOf = (sdp: string, handlers: LegHandlers): Leg => {
     leg = handlers;
-    const opened: Leg = {
-      answer: 'the answer',
+    return {
+      sdp,
       connect: () => calls.push('connect'),
       send: (bytes) => toProvider.push(bytes.slice()),
       close: () => calls.push('leg.close'),
     };
-    return opened;
   };
+  const openLeg: OpenLeg = async (_offer, _identity, handlers) => legOf('the answer', handlers);
+  const offerLeg: OfferLeg = async (_identity, handlers) => ({
+    ...legOf('the offer', handlers),
+    setAnswer: ({ setup }) => calls.push(`answer ${setup}`),
+  });
   const joinRoom: JoinRoom = (_place, _audience, handlers) => {
     room = handlers;
     calls.push('join');
@@ -65,6 +73,7 @@ function rig(change: Partial<SessionDeps> = {}) {
   };
   const deps: SessionDeps = {
     openLeg,
+    offerLeg,
     joinRoom,
     clock: { nowMs: () => Date.now(), wallMs: () => Date.now() },
     ticker: {
@@ -103,6 +112,16 @@ async function openCall() {
   call.leg().onUp();
   call.room().onJoined();
   call.session.want(want(2, { connect: true, open: true }));
+  return call;
+}
+
+/** A call that we place, with its media up; the phone rings. */
+async function ringingOutside() {
+  const call = rig();
+  await call.session.offer();
+  call.session.want(want(1));
+  call.session.applyAnswer(answer);
+  call.leg().onUp();
   return call;
 }
 
@@ -203,8 +222,8 @@ describe('order', () => {
     const call = rig();
     await call.session.answer(offer);
     call.session.want(want(1, { room: place }));
-    call.session.want(want(2, { room: place, audience: { named: ['bea'], excluded: [] } }));
-    call.session.want(want(1, { room: place, audience: { named: ['old'], excluded: [] } }));
+    call.session.want(want(2, { room: place, audience: { ...AGENTS_ONLY, named: ['bea'] } }));
+    call.session.want(want(1, { room: place, audience: { ...AGENTS_ONLY, named: ['old'] } }));
     expect(call.calls).toEqual(['join', 'audience bea']);
     expect(call.revs).toEqual([1, 2, 2]);
     call.session.close('closed');
@@ -218,6 +237,7 @@ describe('voice', () => {
     call.session.want(want(1, { connect: true, room: place }));
     call.leg().onUp();
     call.room().onJoined();
+    call.room().onCallerHeard();
     call.leg().onPacket(RTP.slice());
     vi.advanceTimersByTime(500);
     expect(call.toRoom.length).toBeGreaterThan(20);
@@ -240,6 +260,150 @@ describe('voice', () => {
     const reports = call.toProvider.filter((packet) => packet[1] === 200);
     expect(reports).toHaveLength(1);
     expect((reports[0]?.[0] ?? 0) & 0x1f).toBe(1);
+    call.session.close('closed');
+  });
+});
+
+describe('a call that we place', () => {
+  it('connects with the answer, whatever is wanted, and takes only the first one', async () => {
+    const call = rig();
+    await call.session.offer();
+    call.session.want(want(1, { connect: true }));
+    expect(call.calls).toEqual([]);
+    call.session.applyAnswer(answer);
+    call.session.applyAnswer(answer);
+    call.session.applyAnswer('v=0\r\n');
+    expect(call.calls).toEqual(['answer passive', 'connect']);
+    expect(call.types()).toEqual(['offered']);
+    call.session.close('closed');
+  });
+
+  it('reports the same offer whenever it is asked for', async () => {
+    const { deps, events, calls } = rig();
+    const registry = new Registry(5, deps);
+    registry.handle({ type: 'call.offer', call_id: 'c1' });
+    registry.handle({ type: 'call.offer', call_id: 'c1' });
+    await vi.advanceTimersByTimeAsync(0);
+    registry.handle({ type: 'call.apply-answer', call_id: 'c1', sdp: answer });
+    registry.handle({ type: 'call.offer', call_id: 'c1' });
+    registry.handle({ type: 'call.apply-answer', call_id: 'c1', sdp: answer });
+    expect(events).toMatchObject([
+      { type: 'offered', sdp: 'the offer' },
+      { type: 'offered', sdp: 'the offer' },
+    ]);
+    expect(calls).toEqual(['answer passive', 'connect']);
+    registry.closeAll();
+  });
+
+  it.each([
+    ['that cannot be read', joined(wireAnswer('holdconn')), 'line 16: setup is none of'],
+    ['that is empty', '\r\n', 'empty SDP'],
+  ])('ends with an answer %s', async (_name, sdp, detail) => {
+    const call = rig();
+    await call.session.offer();
+    call.session.applyAnswer(sdp);
+    expect(call.ends()).toMatchObject([
+      { reason: 'unusable-answer', detail: expect.stringContaining(detail) },
+    ]);
+    expect(call.calls).toEqual(['leg.close']);
+  });
+
+  it('ends with an answer that the library refuses, and with one to no offer', async () => {
+    const base = rig();
+    const refused = rig({
+      offerLeg: async (...args) => ({
+        ...(await base.deps.offerLeg(...args)),
+        setAnswer: () => {
+          throw new Error('no');
+        },
+      }),
+    });
+    await refused.session.offer();
+    refused.session.applyAnswer(answer);
+    expect(refused.ends()).toMatchObject([{ reason: 'unusable-answer' }]);
+    const early = rig();
+    const offering = early.session.offer();
+    early.session.applyAnswer(answer);
+    await offering;
+    expect(early.ends()).toMatchObject([{ reason: 'unusable-answer' }]);
+    expect(early.calls).toEqual(['leg.close']);
+  });
+
+  it('ignores an answer for a call that came to us, and reports an unknown one as ended', async () => {
+    const { deps, events } = rig();
+    const registry = new Registry(5, deps);
+    registry.handle({ type: 'call.answer', call_id: 'c1', sdp: offer });
+    await vi.advanceTimersByTimeAsync(0);
+    registry.handle(want(1, { connect: true }));
+    registry.handle({ type: 'call.apply-answer', call_id: 'c1', sdp: answer });
+    registry.handle({ type: 'call.apply-answer', call_id: 'c2', sdp: answer });
+    expect(events).toMatchObject([
+      { type: 'answered' },
+      { type: 'ended', call_id: 'c2', reason: 'internal' },
+    ]);
+    registry.closeAll();
+  });
+
+  it('fails when media is not connected 20 s after the answer', async () => {
+    const call = rig();
+    await call.session.offer();
+    vi.advanceTimersByTime(50_000);
+    call.session.applyAnswer(answer);
+    vi.advanceTimersByTime(19_999);
+    expect(call.ends()).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(call.ends()).toMatchObject([{ reason: 'media-failed' }]);
+  });
+
+  it('may ring for a minute in silence, sends nothing, and ends 30 s after a pick-up without media', async () => {
+    const call = await ringingOutside();
+    vi.advanceTimersByTime(60_000);
+    expect(call.toProvider).toEqual([]);
+    expect(call.calls).not.toContain('join');
+    call.session.want(want(2, { open: true, room: place }));
+    vi.advanceTimersByTime(29_900);
+    expect(call.ends()).toEqual([]);
+    vi.advanceTimersByTime(200);
+    expect(call.ends()).toMatchObject([{ reason: 'media-lost' }]);
+  });
+
+  /** Talks 20 ms frames that say their number, for `ms`. */
+  const talk = (call: Awaited<ReturnType<typeof ringingOutside>>, from: number, ms: number) => {
+    for (let n = 0; n < ms / 20; n++) {
+      const packet = RTP.slice();
+      packet[3] = packet[20] = from + n;
+      call.leg().onPacket(packet);
+      vi.advanceTimersByTime(20);
+    }
+    return from + ms / 20;
+  };
+  const words = (call: Awaited<ReturnType<typeof ringingOutside>>) =>
+    call.toRoom.filter((packet) => packet.length > 40).map((packet) => packet[28]);
+
+  it('plays what was said from the pick-up on, once somebody in the room receives it', async () => {
+    const call = await ringingOutside();
+    talk(call, 100, 200);
+    call.session.want(want(2, { open: true, room: place }));
+    let next = talk(call, 0, 160);
+    call.room().onJoined();
+    next = talk(call, next, 120);
+    expect(words(call)).toEqual([]);
+    expect(call.toRoom.length).toBeGreaterThan(3);
+    call.room().onCallerHeard();
+    next = talk(call, next, 1_000);
+    expect(words(call)).toEqual(Array.from({ length: next }, (_, n) => n));
+    call.session.close('closed');
+    expect(call.ends()).toMatchObject([{ stats: { from_caller: { filled: 0, lost: 0 } } }]);
+  });
+
+  it('does not hold it back for longer than a second when nobody does', async () => {
+    const call = await ringingOutside();
+    call.session.want(want(2, { open: true, room: place }));
+    call.room().onJoined();
+    talk(call, 0, 980);
+    expect(words(call)).toEqual([]);
+    talk(call, 49, 1_200);
+    expect(words(call)).toHaveLength(109);
     call.session.close('closed');
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isHeard } from '../../../../relay/domain/audience.ts';
+import { AGENTS_ONLY, isHeard, type Audience } from '../../../../relay/domain/audience.ts';
 import {
   LEVEL_SILENT,
   LEVEL_SPEECH,
@@ -10,26 +10,33 @@ import { People, type PersonUpdate } from '../../../../relay/domain/room-people.
 import { SpeakerChoice } from '../../../../relay/domain/speaker.ts';
 
 describe('the audience', () => {
-  const agent = { 'roomline.role': 'agent' };
-  const supervisor = { 'roomline.role': 'supervisor' };
+  const agent = { attributes: { 'roomline.role': 'agent' } };
+  const supervisor = { attributes: { 'roomline.role': 'supervisor' } };
   it.each<
     [
       name: string,
-      named: string[],
-      excluded: string[],
-      attributes: Record<string, string>,
+      admits: Partial<Audience>,
+      who: { attributes?: Record<string, string>; isAi?: boolean },
       heard: boolean,
     ]
   >([
-    ['an agent', [], [], agent, true],
-    ['nobody without a role', [], [], {}, false],
-    ['no supervisor', [], [], supervisor, false],
-    ['no role in another spelling', [], [], { 'roomline.role': 'Agent' }, false],
-    ['a named supervisor', ['anna'], [], supervisor, true],
-    ['no excluded agent', [], ['anna'], agent, false],
-    ['nobody who is both named and excluded', ['anna'], ['anna'], agent, false],
-  ])('contains %s', (_name, named, excluded, attributes, heard) => {
-    expect(isHeard({ named, excluded }, 'anna', attributes)).toBe(heard);
+    ['an agent', {}, agent, true],
+    ['nobody without a role', {}, {}, false],
+    ['no supervisor', {}, supervisor, false],
+    ['no role in another spelling', {}, { attributes: { 'roomline.role': 'Agent' } }, false],
+    ['a named supervisor', { named: ['anna'] }, supervisor, true],
+    ['no excluded agent', { excluded: ['anna'] }, agent, false],
+    ['nobody both named and excluded', { named: ['anna'], excluded: ['anna'] }, agent, false],
+    ['no AI unless asked for', {}, { isAi: true }, false],
+    ['an AI when asked for', { ai: true }, { isAi: true }, true],
+    ['no other stranger when an AI is asked for', { ai: true }, {}, false],
+    ['no excluded AI', { ai: true, excluded: ['anna'] }, { isAi: true }, false],
+    ['a stranger when everyone is', { everyone: true }, {}, true],
+    ['a supervisor when everyone is', { everyone: true }, supervisor, true],
+    ['nobody excluded though everyone is', { everyone: true, excluded: ['anna'] }, agent, false],
+  ])('contains %s', (_name, admits, who, heard) => {
+    const listed = { identity: 'anna', attributes: {}, isAi: false, ...who };
+    expect(isHeard({ ...AGENTS_ONLY, ...admits }, listed)).toBe(heard);
   });
 });
 
@@ -38,6 +45,7 @@ describe('people', () => {
     sid: 'PA_1',
     identity: 'anna',
     attributes: {},
+    isAi: false,
     tracks: [],
     left: undefined,
     ...change,

@@ -1,4 +1,4 @@
-// Offers in the shapes that the provider sends, for tests to change one thing in.
+// Offers and answers in the shapes that the provider sends, for tests to change one thing in.
 
 const FINGERPRINT = Array.from({ length: 32 }, (_, index) =>
   (index * 7).toString(16).padStart(2, '0').toUpperCase(),
@@ -69,5 +69,28 @@ export const documentedOffer = (): string[] => [
   'a=ssrc:1350742474 mslabel:632a909f-1e29-4f69-98a4-ba5c4a8e2f2b',
   'a=ssrc:1350742474 label:audio#632a909f',
 ];
+
+/**
+ * An answer to our offer. No public capture of one exists: this is the offer's shape with what reports of answers say (mid and
+ * payload types as offered, a role).
+ */
+export const wireAnswer = (setup = 'passive'): string[] =>
+  wireOffer().map((line) =>
+    line
+      .replace('BUNDLE audio', 'BUNDLE 0')
+      .replace('a=mid:audio', 'a=mid:0')
+      .replace('setup:actpass', `setup:${setup}`),
+  );
+
+/** The sample answer in the provider's reference page: more codecs than were offered, extensions, `trickle`. */
+export const documentedAnswer = (): string[] =>
+  documentedOffer().flatMap((line) => {
+    if (line.startsWith('m=')) return ['m=audio 3482 UDP/TLS/RTP/SAVPF 111 9 0 8 110 126'];
+    if (line === 'a=ice-lite') return [line, 'a=extmap-allow-mixed', 'a=ice-options:trickle'];
+    if (line === 'a=setup:actpass') return ['a=setup:active'];
+    if (line === 'a=mid:audio') return ['a=mid:0'];
+    if (!line.startsWith('a=rtpmap:126')) return [line];
+    return ['a=rtpmap:9 G722/8000', 'a=rtpmap:110 telephone-event/48000', line];
+  });
 
 export const joined = (lines: readonly string[], end = '\r\n'): string => lines.join(end) + end;

@@ -1,13 +1,20 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { describeFailure, parseOffer, type Offer } from '../../../../relay/domain/sdp.ts';
+import {
+  describeFailure,
+  parseAnswer,
+  parseOffer,
+  type Offer,
+} from '../../../../relay/domain/sdp.ts';
 import {
   readLocalTransport,
   writeAnswer,
+  writeAnswerForLibrary,
+  writeOffer,
   writeOfferForLibrary,
-  type AnswerParts,
+  type OwnParts,
 } from '../../../../relay/domain/sdp-write.ts';
-import { documentedOffer, joined, wireOffer } from './offers.ts';
+import { documentedAnswer, documentedOffer, joined, wireAnswer, wireOffer } from './offers.ts';
 
 const parsed = (lines: readonly string[]): Offer => {
   const result = parseOffer(joined(lines));
@@ -15,7 +22,7 @@ const parsed = (lines: readonly string[]): Offer => {
   return result.offer;
 };
 
-const parts = (change: Partial<AnswerParts> = {}): AnswerParts => ({
+const parts = (change: Partial<OwnParts> = {}): OwnParts => ({
   iceUfrag: 'uFrG',
   icePwd: 'aaaaaaaaaaaaaaaaaaaaaa',
   fingerprint: Array(32).fill('ab').join(':'),
@@ -109,52 +116,147 @@ describe('reading an offer', () => {
   });
 
   it('never throws and never says what a line contains', () => {
-    const edit = fc.record({
-      line: fc.nat(30),
-      kind: fc.constantFrom('drop', 'repeat', 'cut', 'noise', 'swap'),
-      at: fc.nat(60),
-      noise: fc.string({ unit: 'binary', maxLength: 8 }),
-    });
     fc.assert(
-      fc.property(
-        fc.constantFrom(wireOffer, documentedOffer),
-        fc.array(edit, { maxLength: 6 }),
-        (make, edits) => {
-          const lines = make();
-          for (const { line, kind, at, noise } of edits) {
-            const index = line % Math.max(1, lines.length);
-            const text = lines[index] ?? '';
-            if (kind === 'drop') lines.splice(index, 1);
-            if (kind === 'repeat') lines.splice(index, 0, text);
-            if (kind === 'cut') lines[index] = text.slice(0, at);
-            if (kind === 'noise') lines[index] = text.slice(0, at) + noise + text.slice(at);
-            if (kind === 'swap') lines.push(...lines.splice(index, 1));
-          }
-          const result = parseOffer(joined(lines));
-          if (result.ok)
-            expect(parseOffer(writeOfferForLibraryWithCandidates(result.offer))).toMatchObject({
-              ok: true,
-            });
-          else expect(describeFailure(result)).not.toContain('AbCdEfGh');
-        },
-      ),
+      fc.property(mutated(wireOffer, documentedOffer), (sdp) => {
+        const result = parseOffer(sdp);
+        if (result.ok)
+          expect(parseOffer(withCandidates(writeOfferForLibrary, result.offer))).toMatchObject({
+            ok: true,
+          });
+        else expect(describeFailure(result)).not.toContain('AbCdEfGh');
+      }),
       { numRuns: 2_000 },
     );
   });
 });
 
-const writeOfferForLibraryWithCandidates = (offer: Offer): string =>
-  writeOfferForLibrary(offer) + joined(offer.candidates.map(({ attribute }) => `a=${attribute}`));
+describe('reading an answer', () => {
+  it.each([
+    ['passive', 'passive'],
+    ['active', 'active'],
+    // We may choose, and take the client's role.
+    ['actpass', 'passive'],
+  ])('takes the role %s as %s', (setup, role) => {
+    expect(parseAnswer(joined(wireAnswer(setup)))).toMatchObject({
+      ok: true,
+      answer: { setup: role, isIceLite: true, icePwd: 'AbCdEfGhIjKlMnOpQrSt+w==' },
+    });
+  });
+
+  it('takes the documented sample with codecs that were not offered', () => {
+    expect(parseAnswer(joined(documentedAnswer()))).toMatchObject({
+      ok: true,
+      answer: { setup: 'active', opusPayloadType: 111, dtmfPayloadType: 126 },
+    });
+  });
+
+  it('takes other payload type numbers and another mid or none', () => {
+    const renumbered = joined(wireAnswer()).replaceAll('111', '107').replaceAll('126', '101');
+    expect(parseAnswer(renumbered)).toMatchObject({
+      ok: true,
+      answer: { opusPayloadType: 107, dtmfPayloadType: 101 },
+    });
+    for (const mid of ['a=mid:audio\r\n', '']) {
+      expect(parseAnswer(renumbered.replace('a=mid:0\r\n', mid))).toMatchObject({ ok: true });
+    }
+  });
+
+  const without = (prefix: string) => wireAnswer().filter((line) => !line.startsWith(prefix));
+  const changed = (from: string | RegExp, to: string) =>
+    wireAnswer().map((line) => line.replace(from, to));
+  it.each<[name: string, lines: string[], line: number, message: RegExp]>([
+    ['nothing at all', [], 0, /empty/],
+    ['text', ['hello', ...wireAnswer()], 1, /type=value/],
+    ['no audio section', wireAnswer().slice(0, 7), 0, /no audio section/],
+    ['two sections', [...wireAnswer(), 'm=video 9 UDP/TLS/RTP/SAVPF 96'], 28, /more than one/],
+    ['a rejected section', changed('m=audio 3480', 'm=audio 0'), 8, /rejected/],
+    [
+      'SDES',
+      [...changed('UDP/TLS/RTP/SAVPF', 'RTP/SAVP'), 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x'],
+      28,
+      /SDES/,
+    ],
+    ['no opus', without('a=rtpmap:111'), 8, /no opus/],
+    ['unlisted opus', changed('SAVPF 111 126', 'SAVPF 126'), 21, /not listed/],
+    ['no fingerprint', without('a=fingerprint'), 8, /no fingerprint/],
+    ['only sha-1', changed('sha-256', 'sha-1'), 15, /no sha-256/],
+    ['a cut fingerprint', changed(/(sha-256 .{20}).*/, '$1'), 15, /malformed/],
+    ['no ufrag', without('a=ice-ufrag'), 8, /no ice-ufrag/],
+    ['a short pwd', changed(/ice-pwd:.*/, 'ice-pwd:short'), 14, /ice-pwd is malformed/],
+    ['no candidates', without('a=candidate'), 8, /no candidate/],
+    ['a broken candidate', changed(' typ host', ''), 11, /candidate is malformed/],
+    ['no setup', without('a=setup'), 8, /no setup/],
+    ['setup holdconn', wireAnswer('holdconn'), 16, /none of active, passive, actpass/],
+    ['send only', changed('sendrecv', 'sendonly'), 18, /sendonly/],
+    ['no rtcp-mux', without('a=rtcp-mux'), 8, /rtcp-mux/],
+  ])('names the line of an answer with %s', (_name, lines, line, message) => {
+    const result = parseAnswer(joined(lines));
+    expect(result).toMatchObject({ ok: false, line });
+    if (!result.ok) expect(describeFailure(result)).toMatch(message);
+  });
+
+  it('never throws and never says what a line contains', () => {
+    fc.assert(
+      fc.property(mutated(wireAnswer, documentedAnswer), (sdp) => {
+        const result = parseAnswer(sdp);
+        if (result.ok) {
+          expect(parseAnswer(withCandidates(writeAnswerForLibrary, result.answer))).toEqual({
+            ok: true,
+            answer: { ...result.answer, ...NOT_FOR_THE_LIBRARY, opusPayloadType: 111 },
+          });
+        } else expect(describeFailure(result)).not.toContain('AbCdEfGh');
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+/** What the library is not told. */
+const NOT_FOR_THE_LIBRARY = { dtmfPayloadType: undefined, opusParameters: new Map() };
+
+/** One of the texts with up to six accidents. */
+const mutated = (...makes: (() => string[])[]): fc.Arbitrary<string> =>
+  fc
+    .tuple(
+      fc.constantFrom(...makes),
+      fc.array(
+        fc.record({
+          line: fc.nat(30),
+          kind: fc.constantFrom('drop', 'repeat', 'cut', 'noise', 'swap'),
+          at: fc.nat(60),
+          noise: fc.string({ unit: 'binary', maxLength: 8 }),
+        }),
+        { maxLength: 6 },
+      ),
+    )
+    .map(([make, edits]) => {
+      const lines = make();
+      for (const { line, kind, at, noise } of edits) {
+        const index = line % Math.max(1, lines.length);
+        const text = lines[index] ?? '';
+        if (kind === 'drop') lines.splice(index, 1);
+        if (kind === 'repeat') lines.splice(index, 0, text);
+        if (kind === 'cut') lines[index] = text.slice(0, at);
+        if (kind === 'noise') lines[index] = text.slice(0, at) + noise + text.slice(at);
+        if (kind === 'swap') lines.push(...lines.splice(index, 1));
+      }
+      return joined(lines);
+    });
+
+const withCandidates = <Remote extends Pick<Offer, 'candidates'>>(
+  write: (remote: Remote) => string,
+  remote: Remote,
+): string => write(remote) + joined(remote.candidates.map(({ attribute }) => `a=${attribute}`));
 
 describe('writing', () => {
   it.each([wireOffer, documentedOffer])(
     'loses nothing of an offer that the library needs',
     (make) => {
       const offer = parsed(make());
-      const again = parseOffer(writeOfferForLibraryWithCandidates(offer));
+      const again = parseOffer(withCandidates(writeOfferForLibrary, offer));
       expect(again).toEqual({
         ok: true,
-        offer: { ...offer, dtmfPayloadType: undefined, opusParameters: new Map() },
+        offer: { ...offer, ...NOT_FOR_THE_LIBRARY },
       });
     },
   );
@@ -180,6 +282,41 @@ describe('writing', () => {
       'a=rtcp-mux',
       'a=rtpmap:111 opus/48000/2',
       'a=fmtp:111 maxaveragebitrate=20000;minptime=20;useinbandfec=1',
+      'a=rtpmap:126 telephone-event/8000',
+      'a=maxptime:20',
+      'a=ptime:20',
+      'a=ssrc:1234 cname:name',
+      'a=ssrc:1234 msid:stream track',
+      '',
+    ]);
+  });
+
+  it('offers with exactly what the provider asks for', () => {
+    const candidates = [
+      { address: '198.51.100.7', port: 40_007 },
+      { address: '10.0.0.5', port: 40_007 },
+    ];
+    expect(writeOffer(parts({ candidates })).split('\r\n')).toEqual([
+      'v=0',
+      'o=- 77 1 IN IP4 198.51.100.7',
+      's=-',
+      't=0 0',
+      'a=group:BUNDLE 0',
+      'a=msid-semantic: WMS stream',
+      'm=audio 40007 UDP/TLS/RTP/SAVPF 111 126',
+      'c=IN IP4 198.51.100.7',
+      'a=candidate:1 1 udp 2130706431 198.51.100.7 40007 typ host',
+      'a=candidate:2 1 udp 2130706175 10.0.0.5 40007 typ host',
+      'a=ice-ufrag:uFrG',
+      'a=ice-pwd:aaaaaaaaaaaaaaaaaaaaaa',
+      `a=fingerprint:sha-256 ${Array(32).fill('AB').join(':')}`,
+      'a=setup:actpass',
+      'a=mid:0',
+      'a=sendrecv',
+      'a=msid:stream track',
+      'a=rtcp-mux',
+      'a=rtpmap:111 opus/48000/2',
+      'a=fmtp:111 minptime=10;useinbandfec=1',
       'a=rtpmap:126 telephone-event/8000',
       'a=maxptime:20',
       'a=ptime:20',

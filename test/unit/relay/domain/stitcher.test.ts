@@ -48,6 +48,7 @@ function rig(first = { sequence: 65_530, timestamp: 0xffff_f000 }) {
         nowMs,
       );
     },
+    start: () => stitcher.start(nowMs),
     open: () => stitcher.open(nowMs),
     tags: () => sent.filter(({ tag }) => tag !== 'silence').map(({ tag }) => tag),
     silences: () => sent.filter(({ tag }) => tag === 'silence').length,
@@ -354,6 +355,45 @@ describe('what is said before the opening', () => {
   });
 });
 
+describe('a stream that carries silence until it is opened', () => {
+  it('plays what was said meanwhile whole and at once, and is as near to the clock as any other afterwards', () => {
+    const { sent, say, runTo, start, open, tags } = rig();
+    start();
+    runTo(1_000);
+    expect(new Set(sent.map(({ tag }) => tag))).toEqual(new Set(['silence']));
+    for (let n = 0; n < 15; n++) {
+      runTo(1_000 + n * 20);
+      say(n);
+    }
+    open();
+    for (let n = 15; n < 150; n++) {
+      runTo(1_000 + n * 20);
+      say(n);
+    }
+    expectUnbroken(sent);
+    expect(tags()).toEqual(Array.from({ length: 150 }, (_, n) => n));
+    const firstWord = sent.find(({ tag }) => tag === 0);
+    expect(firstWord).toMatchObject({ atMs: 1_280, marker: true });
+    expect(sent.at(-1)).toMatchObject({ atMs: 1_000 + 149 * 20, tag: 149 });
+    // Not ahead of the clock: a pause is silence as soon as ever.
+    runTo(4_200);
+    expect(sent.find(({ atMs, tag }) => tag === 'silence' && atMs > 2_000)?.atMs).toBeLessThan(
+      1_000 + 150 * 20 + LATE_MS + 20,
+    );
+  });
+
+  it('goes on as it was when nothing was said', () => {
+    const { sent, runTo, start, open } = rig();
+    start();
+    runTo(990);
+    const before = sent.length;
+    open();
+    runTo(2_000);
+    expect(sent.length - before).toBe(50);
+    expectUnbroken(sent);
+  });
+});
+
 it('never sends a number twice nor out of a lost place, under any schedule', () => {
   const act = fc.record({
     afterMs: fc.constantFrom(0, 1, 5, 20, 20, 20, 20, 37, 90, 400),
@@ -361,31 +401,39 @@ it('never sends a number twice nor out of a lost place, under any schedule', () 
     step: fc.constantFrom(1, 1, 1, 1, 2, 3, -1, -2, 0, 5_000),
   });
   fc.assert(
-    fc.property(fc.array(act, { maxLength: 120 }), fc.nat(40), (acts, openAt) => {
-      const { sent, say, runTo, open } = rig();
-      const next = new Map([
-        [1, 65_500],
-        [2, 10],
-      ]);
-      let atMs = 0;
-      acts.forEach(({ afterMs, source, step }, index) => {
-        if (index === openAt) open();
-        atMs += afterMs;
-        runTo(atMs);
-        const sequence = ((next.get(source) ?? 0) + step) & 0xffff;
-        next.set(source, sequence);
-        say(sequence, 1, source);
-      });
-      runTo(atMs + 1_000);
-      const sequences = sent.map(({ sequence }) => sequence);
-      expect(new Set(sequences).size).toBe(sequences.length);
-      for (const { sequence, timestamp } of sent) {
-        // Every frame is 20 ms here, so a number fixes its time except after time that was skipped.
-        const steps = (sequence - (sent[0]?.sequence ?? 0)) & 0xffff;
-        expect(((timestamp - (sent[0]?.timestamp ?? 0)) >>> 0) % 960).toBe(0);
-        expect(((timestamp - (sent[0]?.timestamp ?? 0)) >>> 0) / 960).toBeGreaterThanOrEqual(steps);
-      }
-    }),
+    fc.property(
+      fc.array(act, { maxLength: 120 }),
+      fc.nat(40),
+      fc.nat(60),
+      (acts, openAt, startAt) => {
+        const { sent, say, runTo, start, open } = rig();
+        const next = new Map([
+          [1, 65_500],
+          [2, 10],
+        ]);
+        let atMs = 0;
+        acts.forEach(({ afterMs, source, step }, index) => {
+          if (index === startAt) start();
+          if (index === openAt) open();
+          atMs += afterMs;
+          runTo(atMs);
+          const sequence = ((next.get(source) ?? 0) + step) & 0xffff;
+          next.set(source, sequence);
+          say(sequence, 1, source);
+        });
+        runTo(atMs + 1_000);
+        const sequences = sent.map(({ sequence }) => sequence);
+        expect(new Set(sequences).size).toBe(sequences.length);
+        for (const { sequence, timestamp } of sent) {
+          // Every frame is 20 ms here, so a number fixes its time except after time that was skipped.
+          const steps = (sequence - (sent[0]?.sequence ?? 0)) & 0xffff;
+          expect(((timestamp - (sent[0]?.timestamp ?? 0)) >>> 0) % 960).toBe(0);
+          expect(((timestamp - (sent[0]?.timestamp ?? 0)) >>> 0) / 960).toBeGreaterThanOrEqual(
+            steps,
+          );
+        }
+      },
+    ),
     { numRuns: 500 },
   );
 });

@@ -1,0 +1,166 @@
+// Both voices of a call: a pump each way between the provider's leg and the room, and what may flow when.
+import { REPORT_INTERVAL_MS } from './domain/rtcp.ts';
+import { isRtcp } from './domain/rtp.ts';
+import { SpeakerChoice } from './domain/speaker.ts';
+import type { Clock, LegIdentity, RoomLink } from './ports.ts';
+import type { CallStats } from './protocol.ts';
+import { Pump } from './pump.ts';
+
+/** The caller's packets are one source. */
+const CALLER = 0;
+
+/**
+ * How long what the caller says waits for somebody in the room to receive it, in ms. Subscribing takes 50 to 150 ms after the
+ * track has appeared; a room in which nobody does must not make the caller late for whoever comes next.
+ */
+export const HELD_MS_MAX = 1_000;
+
+export type BridgeDeps = {
+  readonly clock: Clock;
+  /** Integer from 0 (inclusive) to `below`, unpredictable. */
+  readonly random: (below: number) => number;
+  /** Sends one packet to the provider. The bytes are reused afterwards. */
+  readonly send: (packet: Uint8Array) => void;
+};
+
+/** Payload types of Opus with the provider. */
+export type OpusTypes = {
+  /** What we send. */
+  readonly sent: number;
+  /** What we take for Opus. */
+  readonly received: readonly number[];
+};
+
+export class Bridge {
+  /** Our one stream to the provider. */
+  readonly identity: LegIdentity;
+  readonly #deps: BridgeDeps;
+  readonly #speaker = new SpeakerChoice();
+  readonly #toCaller: Pump;
+  readonly #fromCaller: Pump;
+  #opus: OpusTypes = { sent: 0, received: [] };
+  #room: RoomLink | undefined;
+  #isOpen = false;
+  #isJoined = false;
+  #isCallerHeard = false;
+  #heardAtMs = Infinity;
+  #releaseAtMs = Infinity;
+  #reportAtMs = Infinity;
+
+  constructor(deps: BridgeDeps) {
+    this.#deps = deps;
+    const { random } = deps;
+    this.identity = {
+      ssrc: 1 + random(0xffff_fffe),
+      // Spec: RFC 3550 section 6.5.1, a name that is the same on both legs and says nothing about the user.
+      cname: random(2 ** 47).toString(36),
+    };
+    // Spec: RFC 3550 section 5.1, both numbers start at random.
+    const start = () => ({ sequence: random(0x1_0000), timestamp: random(0x1_0000_0000) });
+    this.#toCaller = new Pump(start(), (packet) => deps.send(packet));
+    this.#fromCaller = new Pump(start(), (packet) => this.#room?.send(packet));
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Takes over what was negotiated; before anything flows. */
+  setOpus(types: OpusTypes): void {
+    this.#opus = types;
+  }
+
+  /** Opens the path: from here on the provider is sent a stream without a gap. Repeating it changes nothing. */
+  open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    const nowMs = this.#deps.clock.nowMs();
+    this.#heardAtMs = nowMs;
+    this.#reportAtMs = nowMs + REPORT_INTERVAL_MS / 2;
+    this.#toCaller.countFrom(nowMs);
+    this.#fromCaller.countFrom(nowMs);
+    const { ssrc, cname } = this.identity;
+    this.#toCaller.start({ ssrc, cname, payloadType: this.#opus.sent, audioLevelId: 0 }, nowMs);
+    this.#toCaller.open(nowMs);
+  }
+
+  /**
+   * We are in the room. The caller's track exists for others only once it carries packets: it carries silence until the path is
+   * open and somebody receives it, and then, first of all, what the caller has said meanwhile.
+   */
+  joined(room: RoomLink): void {
+    this.#room = room;
+    this.#isJoined = true;
+    const nowMs = this.#deps.clock.nowMs();
+    this.#releaseAtMs = nowMs + HELD_MS_MAX;
+    this.#fromCaller.start({ ...room.publication, cname: this.identity.cname }, nowMs);
+  }
+
+  /** Somebody in the room receives the caller's track. */
+  callerIsHeard(): void {
+    this.#isCallerHeard = true;
+  }
+
+  /** One packet of the provider's leg. */
+  heard(bytes: Uint8Array): void {
+    const nowMs = this.#deps.clock.nowMs();
+    this.#heardAtMs = nowMs;
+    const pump = this.#fromCaller;
+    if (!this.#isOpen || isRtcp(bytes)) return;
+    const view = pump.receive(bytes, 0);
+    if (!view) return;
+    if (this.#opus.received.includes(view.payloadType)) pump.pass(CALLER, bytes, nowMs);
+    else pump.skip(CALLER, nowMs);
+  }
+
+  /** One packet of somebody in the audience. */
+  said(source: number, bytes: Uint8Array, audioLevelId: number): void {
+    if (isRtcp(bytes)) return;
+    const nowMs = this.#deps.clock.nowMs();
+    const view = this.#toCaller.receive(bytes, audioLevelId);
+    // Packets without payload are probes of the server's.
+    if (!view || view.payloadEnd === view.payloadStart) return;
+    const size = view.payloadEnd - view.payloadStart;
+    if (this.#speaker.hears(source, view.audioLevel, size, nowMs))
+      this.#toCaller.pass(source, bytes, nowMs);
+  }
+
+  /** The server says whether a source speaks. */
+  tell(source: number, isSpeaking: boolean): void {
+    this.#speaker.tell(source, isSpeaking);
+  }
+
+  /** A source must not be heard any more. */
+  forget(source: number): void {
+    this.#speaker.remove(source);
+    this.#toCaller.forget(source);
+  }
+
+  /** Call it every 10 ms or so. */
+  tick(nowMs: number): void {
+    if (this.#isJoined && (this.#isCallerHeard || nowMs >= this.#releaseAtMs))
+      this.#fromCaller.open(nowMs);
+    this.#toCaller.tick(nowMs);
+    this.#fromCaller.tick(nowMs);
+    if (nowMs >= this.#reportAtMs) this.#report(nowMs);
+  }
+
+  /** How long the open path has brought nothing of the provider's, in ms. */
+  silentMs(nowMs: number): number {
+    return this.#isOpen ? nowMs - this.#heardAtMs : 0;
+  }
+
+  stats(): CallStats {
+    return { from_caller: this.#fromCaller.stats(), to_caller: this.#toCaller.stats() };
+  }
+
+  #report(nowMs: number): void {
+    this.#reportAtMs = nowMs + REPORT_INTERVAL_MS;
+    const wallMs = this.#deps.clock.wallMs();
+    const toCaller = this.#toCaller.report(nowMs, wallMs, this.#fromCaller.quality.report());
+    if (toCaller) this.#deps.send(toCaller);
+    // The server keeps its own account of what it sends us, packet by packet over the same machine or network.
+    const toRoom = this.#fromCaller.report(nowMs, wallMs, undefined);
+    if (toRoom) this.#room?.send(toRoom);
+  }
+}
