@@ -117,7 +117,7 @@ async function addParticipant(request: Extract<LoadRequest, { do: 'join' }>): Pr
   await new Promise<void>((resolve, reject) => {
     const link: RoomLink = joinRoom(
       { url: request.url, token: request.token, cname: request.id },
-      { named: [request.hears], excluded: [] },
+      { named: [request.hears], excluded: [], ai: false, everyone: false },
       {
         onJoined: () => resolve(),
         onEnded: (_reason, detail) => reject(new Error(detail)),
