@@ -1,7 +1,9 @@
 // A webhook address shared with others: what is passed on, to whom, and what happens when they do not take it.
+import { createScheduledController } from 'cloudflare:test';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createApp } from '../../worker/app.ts';
 import { retryForwards } from '../../worker/handlers/forward-webhook.ts';
+import worker from '../../worker/index.ts';
 import { ownServices } from './own-services.ts';
 import { ADMIN_KEY, api, connectWebhook, signature, testEnv, unique } from './support.ts';
 
@@ -74,8 +76,7 @@ function setUp(settings: Record<string, string> = { DEFAULT_FORWARD_URL: DEFAULT
         ...headers,
       },
     });
-  const rows = async () =>
-    (await testEnv.DB.prepare('SELECT * FROM forwards').all<Record<string, unknown>>()).results;
+  const rows = async () => (await testEnv.DB.prepare('SELECT * FROM forwards').all()).results;
   return { services, app, post, rows };
 }
 
@@ -269,6 +270,16 @@ describe('when the receiver does not take it', () => {
     await Promise.all([retryForwards(services), retryForwards(services)]);
     expect(urls().toSorted()).toEqual(items.map(({ url }) => url).toSorted());
   });
+});
+
+it('the every-minute trigger sends what is due', async () => {
+  const { forwards } = ownServices();
+  const one = { url: 'https://x.test/', body: new ArrayBuffer(1), headers: {} };
+  await forwards.add([one], nowMs, nowMs);
+  await forwards.add([one], nowMs, nowMs + HOUR_MS);
+  await worker.scheduled(createScheduledController(), testEnv);
+  expect(urls()).toEqual(['https://x.test/']);
+  expect(await forwards.list({}, 10)).toHaveLength(1);
 });
 
 describe('bounds', () => {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isTokenFailure } from '../adapters/graph.ts';
 import { cannotTell, fine, problem, type Finding } from '../domain/finding.ts';
 import type { Checks, Patient } from './examine-number.ts';
-import { said } from './examine-provider.ts';
+import { said } from './examine-verdicts.ts';
 
 export const dialogChecks = (patient: Patient): Checks => ({
   token: () => apiKey(patient),

@@ -2,13 +2,10 @@
 import { z } from 'zod';
 import { isTokenFailure } from '../adapters/graph.ts';
 import { cannotTell, fine, problem, type Finding } from '../domain/finding.ts';
-import { graphVersionEnd, LATEST_GRAPH_VERSION } from '../domain/graph-version.ts';
 import type { Checks, Patient } from './examine-number.ts';
-import { said } from './examine-provider.ts';
+import { graphVersion, said, SOON_DAYS } from './examine-verdicts.ts';
 
 const DAY_MS = 24 * 3600_000;
-/** A version or token that ends sooner than this is reported, in days. */
-const SOON_DAYS = 60;
 
 export const metaChecks = (patient: Patient): Checks => ({
   token: () => token(patient),
@@ -68,19 +65,6 @@ function scopes(
 /** Credentials of the app itself, with which it may be asked about itself. */
 const appToken = (appId: string | null, { config }: Patient['services']): string | undefined =>
   appId === null ? undefined : `${appId}|${config.META_APP_SECRET[0] ?? ''}`;
-
-/** Pure; exported for tests. */
-export function graphVersion(version: string, nowMs: number): Finding {
-  const end = graphVersionEnd(version);
-  const remedy = `Set GRAPH_VERSION to ${LATEST_GRAPH_VERSION}`;
-  if (end === 'never') return fine(`No end of ${version} is announced`);
-  if (end === 'unknown') return cannotTell(`${version} is newer than what Roomline knows of`);
-  if (end === 'over') return problem(`${version} has ended`, remedy);
-  const days = Math.floor((Date.parse(end) - nowMs) / DAY_MS);
-  if (days < 0) return problem(`${version} ended on ${end}`, remedy);
-  const why = `${version} ends on ${end}`;
-  return days < SOON_DAYS ? problem(why, remedy) : fine(why);
-}
 
 const limited = z.looseObject({ whatsapp_business_manager_messaging_limit: z.string() });
 /** Provider: calling can be enabled from a messaging limit of 2,000 a day on, Calling API settings, read 2026-07. */

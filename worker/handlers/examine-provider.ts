@@ -2,13 +2,10 @@
 import type { CallingObject, Reply } from '../adapters/provider.ts';
 import { viewOfCalling } from '../domain/calling.ts';
 import { cannotTell, fine, problem, type Finding } from '../domain/finding.ts';
-import type { JobFailure } from '../domain/job.ts';
 import { directionsOf, endOf, isInForce } from '../domain/restriction.ts';
 import { readCalling } from './calling-settings.ts';
 import type { Checks, Patient } from './examine-number.ts';
-
-/** Webhooks older than the answer limit of 26 s are not rung; half of that is left to delivery. In ms. */
-const SKEW_MS_MAX = 10_000;
+import { clock, said } from './examine-verdicts.ts';
 
 export function sharedChecks({ services, number, provider }: Patient): Checks {
   // One read for all that ask about it.
@@ -27,22 +24,6 @@ export function sharedChecks({ services, number, provider }: Patient): Checks {
     },
   };
 }
-
-/** @param serverAtMs time of the provider's reply, whole seconds */
-export function clock(serverAtMs: number | undefined, nowMs: number): Finding {
-  if (serverAtMs === undefined) return cannotTell('The provider does not tell its time');
-  const skewMs = Math.abs(nowMs - serverAtMs);
-  const why = `The clocks differ by ${Math.round(skewMs / 1000)} s`;
-  return skewMs <= SKEW_MS_MAX
-    ? fine(why)
-    : problem(why, 'Correct the clock of the machine that runs the worker');
-}
-
-/** What the provider said, without anything of what was sent to it. */
-export const said = ({ message, code, status }: JobFailure): string =>
-  `The provider answered: ${message}` +
-  (code === undefined ? '' : ` (code ${code})`) +
-  (status === undefined ? '' : ` (HTTP ${status})`);
 
 function callingEnabled(settings: Reply<CallingObject>): Finding {
   if (!settings.ok) return cannotTell(said(settings), 'See the check `token`');

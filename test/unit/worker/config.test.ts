@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ConfigError, parseConfig } from '../../../worker/config.ts';
+import { ConfigError, isSafeUrl, parseConfig } from '../../../worker/config.ts';
 
 const good = {
   META_APP_SECRET: 'a, b',
@@ -39,8 +39,27 @@ it.each([
   ['RELAY_SECRETS', 'relay-1=not-a-hash'],
   ['LIVEKIT_URL', 'livekit.example.com'],
   ['GRAPH_VERSION', 'twenty-five'],
+  ['DEFAULT_FORWARD_URL', 'http://inbox.example.com'],
 ])('names a malformed %s and never shows its value', (name, value) => {
   const problems = problemsOf({ ...good, [name]: value });
   expect(problems).toContain(name);
   expect(problems).not.toContain(value);
+});
+
+it('takes an empty address for none', () => {
+  expect(parseConfig({ ...good, DEFAULT_FORWARD_URL: '' }).DEFAULT_FORWARD_URL).toBeNull();
+});
+
+it.each([
+  ['https://example.com/hook', true],
+  ['http://127.0.0.1:8790', true],
+  ['http://[::1]:1/', true],
+  ['http://localhost', true],
+  ['http://example.com', false],
+  ['http://127.example.com', false],
+  ['http://localhost.example.com', false],
+  ['ftp://localhost', false],
+  ['example.com', false],
+])('sends data to %s: %s', (url, expected) => {
+  expect(isSafeUrl(url)).toBe(expected);
 });

@@ -134,7 +134,7 @@ describe.each(contract)('$name', ({ open, credentials, ...paths }) => {
 
     it.each(['pre_accept', 'accept'] as const)('to %s with the answer', async (action) => {
       answer = { status: 200, body: '{"success":true}' };
-      expect(await open().act({ ...accept, action } as CallRequest)).toEqual({ ok: true });
+      expect(await open().act({ ...accept, action })).toEqual({ ok: true });
       expect(seen[0]?.body).toEqual({
         messaging_product: 'whatsapp',
         action,
