@@ -436,8 +436,8 @@ export class Switchboard extends DurableObject<Env> {
   async #run(call: Call, job: PendingJob): Promise<void> {
     const result = await runJob(this.#outgoing(), call, job);
     const event = { type: 'job', jobId: job.id, result } as const;
-    // Only the agent's arrival makes the call need a place for its media.
-    const needsPlace = job.job.lane === 'room' && job.job.action === 'await';
+    // Replies that can make an outbound call go on to its dial, which needs a place for its media.
+    const needsPlace = job.job.action === 'await' || job.job.action === 'ask';
     if (needsPlace) {
       await this.#placed(call.id, (placed) => this.#book.applyPatiently(call.id, placed), event);
     } else {

@@ -128,6 +128,7 @@ async function addParticipant(request: Extract<LoadRequest, { do: 'join' }>): Pr
         onReady: nothing,
         onSourceGone: nothing,
         onSpeaking: nothing,
+        onCallerHeard: nothing,
       },
     );
     addEndpoint({

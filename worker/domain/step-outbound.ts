@@ -29,6 +29,8 @@ import { withoutJob, withoutQueuedGraph, type JobResult, type PendingJob } from 
 import { outcome, refusalReason, terminationReason, type Outcome } from './outcome.ts';
 import { blankCall } from './step-inbound.ts';
 
+/** Provider: the user has granted permanent permission already, Calling API errors, read 2026-06. */
+const PERMANENT_EXISTS = 138017;
 /** How long the chosen agent is rung, in ms. */
 const AGENT_RING_MS = 30_000;
 /** How long an agent may take to join, in ms: a browser asks for the microphone. Nobody waits on the other side. */
@@ -152,7 +154,13 @@ export function onPermission(
   return begin(call, placement, nowMs, 'asked');
 }
 
-export function onAskSent(call: Call, done: PendingJob, result: JobResult, nowMs: number): Answer {
+export function onAskSent(
+  call: Call,
+  done: PendingJob,
+  result: JobResult,
+  placement: Placement | null,
+  nowMs: number,
+): Answer {
   const pending = withoutJob(call.pending, done.id);
   // A request whose reply was lost may have arrived: the user's answer is waited for all the same.
   if (result.ok || result.kind === 'unsure' || call.state !== 'asking') {
@@ -161,6 +169,11 @@ export function onAskSent(call: Call, done: PendingJob, result: JobResult, nowMs
       patch: { pending },
       entry: { type: result.ok ? 'action-done' : 'action-failed', ...detail },
     };
+  }
+  // A permission that is there needs no asking.
+  if (result.code === PERMANENT_EXISTS) {
+    const change = begin({ ...call, pending }, placement, nowMs, 'asked');
+    return { ...change, patch: { pending, ...change.patch } };
   }
   const refused = outcome('permission-not-granted', 'provider', failureText(result));
   return finalEnd({ ...call, pending }, refused, nowMs);

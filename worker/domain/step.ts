@@ -189,7 +189,7 @@ function onJob(
     case 'connect':
       return onDialled(call, done, result, nowMs);
     case 'ask':
-      return onAskSent(call, done, result, nowMs);
+      return onAskSent(call, done, result, placement ?? null, nowMs);
     case 'pre_accept':
       return onPreAccept(call, done, result, nowMs);
     case 'accept':

@@ -2,7 +2,7 @@
 import type { NumberId } from '../domain/ids.ts';
 import type { JobFailure } from '../domain/job.ts';
 import type { Ledger } from '../domain/permission-ledger.ts';
-import { mayCall, statusAt, type MayCall } from '../domain/permission-questions.ts';
+import { statusAt } from '../domain/permission-questions.ts';
 import type { BusinessNumber, Contact } from '../ports.ts';
 import type { Services } from '../services.ts';
 import { addressOf } from './contact-of.ts';
@@ -64,19 +64,6 @@ export async function readPermission(
     ledger: isAboutCalls ? await recordOutcome(deps, numberId, contact.id, fact) : ledger,
     stale: describe(reply),
   };
-}
-
-/** Whether a contact may be called now. What forbids it by our own knowledge is asked of the provider before it is believed. */
-export async function mayCallNow(
-  deps: PermissionDeps,
-  number: Pick<BusinessNumber, 'id'>,
-  contact: Contact,
-): Promise<MayCall> {
-  const known = await deps.permissions.load(number.id, contact.id);
-  const answer = mayCall(known, deps.now());
-  if (answer.allowed) return answer;
-  const fresh = await readPermission(deps, number.id, contact);
-  return mayCall(fresh?.ledger ?? known, deps.now());
 }
 
 /** Whether the contact has given a permission that holds now, so that asking for one is needless. Stores a new contact. */

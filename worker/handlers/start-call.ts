@@ -5,13 +5,14 @@ import { iso, type CallView } from '../call-view.ts';
 import type { AskWording, Dial, Target } from '../domain/call.ts';
 import { identitiesOf } from '../domain/contact.ts';
 import { agentIdentity, type AgentId, type CallId, type NumberId } from '../domain/ids.ts';
+import { mayCall } from '../domain/permission-questions.ts';
 import { outboundRestriction } from '../domain/restriction.ts';
 import { invalidField, Problem } from '../http/problems.ts';
 import type { Agent, BusinessNumber, Contact } from '../ports.ts';
 import type { Services } from '../services.ts';
 import { seatFor, type Seat } from './command-call.ts';
 import { resolveContact } from './contact-of.ts';
-import { isGrantedNow, mayCallNow } from './read-permission.ts';
+import { isGrantedNow } from './read-permission.ts';
 
 export interface StartRequest {
   readonly numberId: string;
@@ -156,12 +157,13 @@ async function checkPermission(
   ask: Dial['ask'],
 ): Promise<Dial['ask']> {
   if (ask) return (await isGrantedNow(services, number, contact)) ? null : ask;
-  const answer = await mayCallNow(services, number, contact);
+  const answer = mayCall(await services.permissions.load(number.id, contact.id), services.now());
   if (answer.allowed) return null;
   throw new Problem('call-forbidden', `The user cannot be called now: ${answer.reason}`, {
     reason: answer.reason,
     retry_at: answer.retryAtMs === null ? null : iso(answer.retryAtMs),
     contact_id: contact.id,
+    remedy: 'GET /v1/contacts/:id/permission asks the provider again',
   });
 }
 

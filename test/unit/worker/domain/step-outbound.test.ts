@@ -374,6 +374,13 @@ describe('asking first', () => {
     expect(decision.jobs.filter(({ job }) => job.lane === 'graph')).toEqual([]);
   });
 
+  it('dials at once when the provider says that permission is there for good', () => {
+    const { call } = play([dialOf({ ask })], {
+      'graph.ask': { ok: false, kind: 'refused', code: 138017, message: 'exists' },
+    });
+    expect(call.state).toBe('offering');
+  });
+
   it('sends the request once, also when its reply is lost', () => {
     const { call, jobs } = play([dialOf({ ask })], {
       'graph.ask': { ok: false, kind: 'unsure', message: 'timeout' },
