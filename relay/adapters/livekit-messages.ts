@@ -23,11 +23,14 @@ export const trickle = (candidate: string, mid: string): TrickleRequest =>
     target: SignalTarget.PUBLISHER,
   });
 
-/** TURN and STUN servers as the library takes them: credentials inside the address. UDP only. */
+/**
+ * The server's TURN servers as the library takes them: credentials inside the address, UDP only. STUN is left out: we send first
+ * and the server learns our address from that, while servers without own settings name public ones of somebody else's.
+ */
 export function iceServerUrls(join: JoinResponse): string[] {
   return join.iceServers.flatMap(({ urls, username, credential }) =>
     urls
-      .filter((url) => /^(?:stun|turn):/.test(url) && !/transport=tcp/.test(url))
+      .filter((url) => url.startsWith('turn:') && !/transport=tcp/.test(url))
       .map((url) =>
         username
           ? url.replace(':', `:${encodeURIComponent(username)}:${encodeURIComponent(credential)}@`)

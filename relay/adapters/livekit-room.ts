@@ -122,7 +122,7 @@ class LiveKitRoom implements RoomLink {
           onUnreadable: () => this.#log.warn({}, 'room.unreadable-message'),
           onClose: (detail) => this.#end('room-lost', detail),
         });
-        if (this.#isOver) signal.close();
+        if (this.#isOver) sayGoodbye(signal);
         else this.#safely(() => this.#enter(signal, join));
         return;
       } catch (error) {
@@ -159,15 +159,10 @@ class LiveKitRoom implements RoomLink {
     if (this.#isOver) return;
     this.#isOver = true;
     this.setCallStatus('hangup');
-    // Agent frameworks end their session when the caller leaves with this reason, and wait for a return with others.
-    this.#signal?.send({
-      case: 'leave',
-      value: new LeaveRequest({
-        reason: DisconnectReason.CLIENT_INITIATED,
-        action: LeaveRequest_Action.DISCONNECT,
-      }),
-    });
-    if (this.#signal) await new Promise((resolve) => setTimeout(resolve, LEAVE_LINGER_MS));
+    if (this.#signal) {
+      sayGoodbye(this.#signal);
+      await new Promise((resolve) => setTimeout(resolve, LEAVE_LINGER_MS));
+    }
     this.#disconnect();
   }
 
@@ -212,8 +207,8 @@ class LiveKitRoom implements RoomLink {
       }),
     });
     peer.offer();
-    signal.start();
     this.#applyPeople(join.otherParticipants);
+    signal.start();
   }
 
   #connected(): void {
@@ -323,4 +318,16 @@ class LiveKitRoom implements RoomLink {
       this.#end(this.#isJoined ? 'room-lost' : 'room-failed', 'negotiation failed');
     }
   }
+}
+
+/** Agent frameworks end their session when the caller leaves with this reason, and wait for a return with others. */
+function sayGoodbye(signal: LiveKitSignal): void {
+  signal.send({
+    case: 'leave',
+    value: new LeaveRequest({
+      reason: DisconnectReason.CLIENT_INITIATED,
+      action: LeaveRequest_Action.DISCONNECT,
+    }),
+  });
+  signal.close();
 }
