@@ -1,6 +1,5 @@
 // What WhatsApp's side does wrong or in an odd order, seen through the whole product.
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { NUMBER } from '../support/stack.ts';
 import { useStack } from '../support/use-stack.ts';
 import { graphOf, Scene } from './scene.ts';
 
@@ -139,15 +138,15 @@ const connectWebhook = (wacid: string, sdp: string) => ({
           value: {
             messaging_product: 'whatsapp',
             metadata: {
-              display_phone_number: NUMBER.displayPhoneNumber,
-              phone_number_id: NUMBER.phoneNumberId,
+              display_phone_number: stack().number.displayPhoneNumber,
+              phone_number_id: stack().number.phoneNumberId,
             },
             contacts: [{ profile: { name: 'Odd Offer' }, wa_id: '351919999999' }],
             calls: [
               {
                 id: wacid,
                 from: '351919999999',
-                to: NUMBER.displayPhoneNumber,
+                to: stack().number.displayPhoneNumber,
                 event: 'connect',
                 timestamp: String(Math.floor(Date.now() / 1000)),
                 direction: 'USER_INITIATED',

@@ -1,7 +1,7 @@
 // What the environment says about a local stack: which ports, which state folder. Also checks that the ports are free.
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { StackPorts } from '../support/stack.ts';
+import type { StackPorts } from '../support/stack-parts.ts';
 import { SetupError } from './livekit-server.ts';
 import { holderOfTcpPort, isTcpPortFree, isUdpPortFree } from './ports.ts';
 

@@ -2,7 +2,7 @@
 // for you to use. `--once` ends after the call, with code 0 only if it went well.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NUMBER, startStack, type Stack } from '../support/stack.ts';
+import { startStack, type Stack } from '../support/stack.ts';
 import { serveAgentPage } from './agent/server.ts';
 import { buildAssets } from './build-assets.ts';
 import { runDemoCall } from './demo-call.ts';
@@ -84,7 +84,7 @@ Call it yourself: open both pages, press Call on the phone and Answer on the age
 
   API        ${api}/v1   (reference: ${api}/docs)
   admin key  ${stack.secrets.ADMIN_API_KEY}
-  simulator  ${stack.simulatorUrl}   (calls ${NUMBER.displayPhoneNumber})
+  simulator  ${stack.simulatorUrl}   (calls ${stack.number.displayPhoneNumber})
   LiveKit    ${stack.livekit.url}
   logs       ${stack.supervisor.logFolder}
 

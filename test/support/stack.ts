@@ -1,12 +1,20 @@
 // All of Roomline on this machine: livekit-server, the worker in its runtime, a relay, and the simulated WhatsApp, with a number
 // and a relay registered through the public API. `npm start` and the end-to-end tests run this same code.
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePorts } from '../local/ports.ts';
-import { Supervisor, waitForHttp, type Child } from '../local/processes.ts';
+import { Supervisor, type Child } from '../local/processes.ts';
 import { SimulatorClient } from '../local/simulator/client.ts';
-import { LIVEKIT_PORTS, startLiveKit, type LiveKit } from './livekit-server.ts';
-import { RoomlineClient } from './roomline-client.ts';
+import { startLiveKit, type LiveKit } from './livekit-server.ts';
+import { ApiError, RoomlineClient } from './roomline-client.ts';
+import {
+  numberOf,
+  simulatorUrlOf,
+  startRelay,
+  startSimulator,
+  startWorker,
+  type StackOptions,
+} from './stack-parts.ts';
 import {
   loadCredentials,
   loadSecrets,
@@ -16,56 +24,7 @@ import {
   type StackSecrets,
 } from './stack-secrets.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-
-export type StackPorts = {
-  worker: number;
-  simulator: number;
-  /** First of three. */
-  livekit: number;
-  relayHttp: number;
-  /** A range such as `40000-40099`; each call takes one. */
-  relayUdp: string;
-};
-
-export type StackOptions = {
-  /** Database, secrets and logs; what is there already is used again. */
-  stateFolder: string;
-  ports: StackPorts;
-  /** Restart the worker when its source changes. */
-  isWatching?: boolean;
-  /** Told what is being done, for people who wait. */
-  onStep?: (step: string) => void;
-};
-
-/** The number that is registered, as the provider names it. */
-export const NUMBER = { phoneNumberId: '106540352242922', displayPhoneNumber: '15550783881' };
-
-const simulatorUrlOf = ({ ports }: StackOptions): string => `http://127.0.0.1:${ports.simulator}`;
-
-/** The relay's own default; each call takes a port, so fewer ports mean fewer calls. */
-const CAPACITY_MAX = 50;
-
-function portsIn(range: string): number {
-  const [first = 0, last = 0] = range.split('-').map(Number);
-  return last - first + 1;
-}
-
-const UDP_PORTS_OF_TESTS = 64;
-const READY_MS_MAX = 60_000;
-
-/** Ports for a stack that nobody needs to find again: free ones, side by side. */
-export async function freeStackPorts(): Promise<StackPorts> {
-  const first = await freePorts(3 + LIVEKIT_PORTS + UDP_PORTS_OF_TESTS);
-  const udp = first + 3 + LIVEKIT_PORTS;
-  return {
-    worker: first,
-    simulator: first + 1,
-    relayHttp: first + 2,
-    livekit: first + 3,
-    relayUdp: `${udp}-${udp + UDP_PORTS_OF_TESTS - 1}`,
-  };
-}
+export { freeStackPorts } from './stack-parts.ts';
 
 /** A running stack. Every part runs in a process of its own, so that tests can end and restart one at a time. */
 export class Stack {
@@ -78,6 +37,7 @@ export class Stack {
   readonly admin: RoomlineClient;
   readonly simulator: SimulatorClient;
   readonly simulatorUrl: string;
+  readonly number: { phoneNumberId: string; displayPhoneNumber: string };
   worker: Child;
   relay: Child;
 
@@ -91,6 +51,7 @@ export class Stack {
     this.admin = parts.admin;
     this.simulator = parts.simulator;
     this.simulatorUrl = simulatorUrlOf(parts.options);
+    this.number = numberOf(parts.options.ports);
     this.worker = worker;
     this.relay = relay;
   }
@@ -170,12 +131,11 @@ async function startParts(options: StackOptions, supervisor: Supervisor): Promis
     startSimulator(supervisor, options, secrets),
   ]);
   const admin = new RoomlineClient(`http://127.0.0.1:${ports.worker}`, secrets.ADMIN_API_KEY);
-  const simulatorUrl = simulatorUrlOf(options);
 
   onStep('relay');
-  const credentials = await register(admin, stateFolder, simulatorUrl, META_ACCESS_TOKEN);
+  const credentials = await register(admin, options, META_ACCESS_TOKEN);
   const relay = await startRelay(supervisor, options, credentials.relay);
-  const simulator = new SimulatorClient(simulatorUrl);
+  const simulator = new SimulatorClient(simulatorUrlOf(options));
   const parts = { options, supervisor, livekit, secrets, credentials, admin, simulator };
   return new Stack(parts, worker, relay);
 }
@@ -183,104 +143,35 @@ async function startParts(options: StackOptions, supervisor: Supervisor): Promis
 /** Registers the number, and once per database a relay and an agent. */
 async function register(
   admin: RoomlineClient,
-  stateFolder: string,
-  simulatorUrl: string,
+  options: StackOptions,
   accessToken: string,
 ): Promise<Credentials> {
+  const { stateFolder, ports } = options;
+  const { phoneNumberId, displayPhoneNumber } = numberOf(ports);
   await admin.ensureNumber({
     provider: 'meta',
-    phone_number_id: NUMBER.phoneNumberId,
-    display_phone_number: NUMBER.displayPhoneNumber,
+    phone_number_id: phoneNumberId,
+    display_phone_number: displayPhoneNumber,
     access_token: accessToken,
-    api_base_url: simulatorUrl,
+    api_base_url: simulatorUrlOf(options),
   });
   const kept = await loadCredentials(stateFolder);
-  if (kept) return kept;
-  const { id, secret } = await admin.createRelay('relay-1');
+  if (kept && (await isAccepted(admin.as(kept.agent.key)))) return kept;
+  // A name of its own: an earlier start may have been interrupted before it kept the secret that is shown once.
+  const { id, secret } = await admin.createRelay(`relay-${randomBytes(3).toString('hex')}`);
   const agent = await admin.createAgent('Demo agent');
   const credentials = { relay: { id, secret }, agent: { key: agent.key } };
   await saveCredentials(stateFolder, credentials);
   return credentials;
 }
 
-// Provider: wrangler's environment variables. With them it sends nothing and asks nothing of the network.
-const QUIET_RUNTIME = {
-  CI: '1',
-  WRANGLER_SEND_METRICS: 'false',
-  WRANGLER_SEND_ERROR_REPORTS: 'false',
-  WRANGLER_HIDE_BANNER: 'true',
-  WRANGLER_WRITE_LOGS: 'false',
-  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
-};
-
-async function startWorker(supervisor: Supervisor, options: StackOptions): Promise<Child> {
-  const { ports, stateFolder, isWatching = false } = options;
-  const child = await supervisor.start({
-    name: 'worker',
-    command: process.execPath,
-    args: [join(import.meta.dirname, 'worker-host.ts')],
-    cwd: ROOT,
-    env: {
-      ...QUIET_RUNTIME,
-      WORKER_CONFIG: join(ROOT, 'wrangler.toml'),
-      WORKER_PERSIST: join(stateFolder, 'worker'),
-      WORKER_SECRETS: join(stateFolder, 'worker.env'),
-      WORKER_PORT: String(ports.worker),
-      WORKER_WATCH: isWatching ? '1' : '0',
-    },
-  });
-  await waitForHttp(child, `http://127.0.0.1:${ports.worker}/healthz`, READY_MS_MAX);
-  return child;
-}
-
-async function startSimulator(
-  supervisor: Supervisor,
-  options: StackOptions,
-  secrets: StackSecrets,
-): Promise<Child> {
-  const { ports } = options;
-  const child = await supervisor.start({
-    name: 'simulator',
-    command: process.execPath,
-    args: [join(ROOT, 'test/local/simulator/main.ts')],
-    cwd: ROOT,
-    env: {
-      SIMULATOR_PORT: String(ports.simulator),
-      WEBHOOK_URL: `http://127.0.0.1:${ports.worker}/webhooks/whatsapp`,
-      META_APP_SECRET: secrets.META_APP_SECRET,
-      META_VERIFY_TOKEN: secrets.META_VERIFY_TOKEN,
-      META_ACCESS_TOKEN: secrets.META_ACCESS_TOKEN,
-      PHONE_NUMBER_ID: NUMBER.phoneNumberId,
-      DISPLAY_PHONE_NUMBER: NUMBER.displayPhoneNumber,
-    },
-  });
-  await waitForHttp(child, `http://127.0.0.1:${ports.simulator}/phone`, READY_MS_MAX);
-  return child;
-}
-
-async function startRelay(
-  supervisor: Supervisor,
-  { ports }: StackOptions,
-  relay: Credentials['relay'],
-): Promise<Child> {
-  const child = await supervisor.start({
-    name: 'relay',
-    command: process.execPath,
-    args: [join(ROOT, 'relay/main.ts')],
-    cwd: ROOT,
-    env: {
-      ROOMLINE_URL: `http://127.0.0.1:${ports.worker}`,
-      RELAY_ID: relay.id,
-      RELAY_SECRET: relay.secret,
-      RELAY_UDP_PORTS: ports.relayUdp,
-      RELAY_CAPACITY: String(Math.min(CAPACITY_MAX, portsIn(ports.relayUdp))),
-      RELAY_BIND_ADDRESS: '127.0.0.1',
-      RELAY_HTTP_PORT: String(ports.relayHttp),
-    },
-    // SIGTERM, and the first SIGINT, let it finish its calls.
-    stopSignal: 'SIGINT',
-    secondSignalAfterMs: 50,
-  });
-  await waitForHttp(child, `http://127.0.0.1:${ports.relayHttp}/readyz`, READY_MS_MAX);
-  return child;
+/** Whether the worker knows this key; it does not when its database was deleted. */
+async function isAccepted(client: RoomlineClient): Promise<boolean> {
+  try {
+    await client.request('GET', '/v1/calls?limit=1');
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) return false;
+    throw error;
+  }
 }

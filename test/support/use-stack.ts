@@ -2,7 +2,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import { freeStackPorts, startStack, type Stack } from './stack.ts';
+import { freeStackPorts } from './stack-parts.ts';
+import { startStack, type Stack } from './stack.ts';
 
 /**
  * Registers the hooks that start and stop a stack around the tests of this file.
