@@ -1,5 +1,6 @@
 // Runs a real livekit-server on the loopback interface, for tests and for `npm start`.
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { externalLiveKit, findLiveKitServer } from '../local/livekit-server.ts';
 import { freePorts } from '../local/ports.ts';
@@ -87,5 +88,9 @@ export async function startLiveKit(options: LiveKitOptions = {}): Promise<LiveKi
     throw error;
   }
   const url = `ws://127.0.0.1:${port}`;
-  return { url, apiKey, apiSecret, source: found.path, child, stop: () => child.stop() };
+  const stop = async (): Promise<void> => {
+    await child.stop();
+    if (!options.supervisor) await rm(logFolder, { recursive: true, force: true });
+  };
+  return { url, apiKey, apiSecret, source: found.path, child, stop };
 }
