@@ -11,9 +11,8 @@ import { CHROMIUM, openBrowser, openPage, picture } from './browsers.ts';
 const CALLER_HZ = 600;
 const AGENT_HZ = 1000;
 
-if (!CHROMIUM) console.warn(`Browser tests skipped: ${NO_CHROMIUM}`);
-
-describe.skipIf(!CHROMIUM)('pages', () => {
+// `npm test` says why when they are skipped; a verbose report shows it, too.
+describe.skipIf(!CHROMIUM)(CHROMIUM ? 'pages' : `pages: ${NO_CHROMIUM}`, () => {
   const stack = useStack('pages');
   let served: AgentPage;
   let browsers: Browser[] = [];
