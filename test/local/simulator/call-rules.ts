@@ -1,8 +1,12 @@
-// Which call action Meta takes in which phase of a user-initiated call. Pure.
+// Which call action Meta takes in which phase of a call. Pure.
 import { invalidParameter, type GraphError } from './graph-error.ts';
 
-/** `offered`: ringing, no answer yet; `prepared`: pre-accepted, still ringing; `live`: accepted; `ended`: for good. */
-export type Phase = 'offered' | 'prepared' | 'live' | 'ended';
+/**
+ * Of a user-initiated call: `offered` (ringing, no answer yet), `prepared` (pre-accepted, still ringing). Of a
+ * business-initiated one: `dialing` (the phone does not ring yet), `ringing`. Of both: `live` (accepted), `ended` (for good).
+ */
+export type Phase = InboundPhase | 'dialing' | 'ringing';
+export type InboundPhase = 'offered' | 'prepared' | 'live' | 'ended';
 export type CallAction = 'pre_accept' | 'accept' | 'reject' | 'terminate';
 
 /** What the decision depends on. */
@@ -38,4 +42,16 @@ export function judge(call: Ringing, action: CallAction, sdp = ''): Phase | Grap
     default:
       return invalidParameter(`no such action: ${String(action satisfies never)}`);
   }
+}
+
+/**
+ * Decides one action on a business-initiated call.
+ *
+ * Provider: "Business-initiated calls", read 2026-06: `terminate` ends it, ringing or live; the others are for calls that ring
+ * at the business.
+ */
+export function judgeOutbound(phase: Phase, action: CallAction): 'ended' | GraphError {
+  if (phase === 'ended') return invalidParameter('Call has already ended');
+  if (action === 'terminate') return 'ended';
+  return invalidParameter(`${action} is not possible on a business-initiated call`);
 }

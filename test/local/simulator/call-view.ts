@@ -5,14 +5,23 @@ import type { WebhookRecord } from './delivery.ts';
 import type { HeardReport } from './hearing.ts';
 import type { IceCounts } from './ice-lite.ts';
 import type { Violation } from './media.ts';
+import { OutboundCall } from './outbound-call.ts';
 
 /** One line of the list of calls. Times in ms since the epoch. */
 export type CallSummary = {
   /** The simulator's own id, such as `c1`. */
   id: string;
   wacid: string;
-  /** Digits, or null for a caller without a visible phone number. */
+  direction: 'inbound' | 'outbound';
+  /** Id of the business number. */
+  numberId: string;
+  /** Digits of who calls, or null for a caller without a visible phone number. */
   from: string | null;
+  /** Digits of who is called, or null for a user without a visible phone number. */
+  to: string | null;
+  /** Placed by another app of the account. */
+  isForeign: boolean;
+  /** Of the user, whoever calls. */
   name: string;
   userId: string;
   state: Phase;
@@ -31,23 +40,29 @@ export type CallView = CallSummary & {
   webhooks: WebhookRecord[];
   graph: GraphRecord[];
   heard: HeardReport;
-  /** What the caller sent; null for a browser. */
+  /** What the user's phone sent; null for a browser. */
   said: { packets: number; firstPacketAtMs: number | null; ssrc: number } | null;
-  /** What the caller's ICE agent saw; null for a browser. */
+  /** What the phone's ICE agent saw; null for a browser. */
   ice: IceCounts | null;
   offer: string;
   answer: string | null;
-  /** What Meta tolerates in the answer but recommends against. */
+  /** What Meta tolerates in the business's SDP, offer or answer, but recommends against. */
   answerWarnings: readonly string[];
   opaque: string | null;
 };
 
 export function summaryOf(call: SimulatedCall): CallSummary {
-  const { id, wacid, caller, media } = call.options;
+  const { id, wacid, caller, media, number } = call.options;
+  const [user, business] = [caller.from ?? null, number.identity.displayPhoneNumber];
+  const isInbound = call.direction === 'inbound';
   return {
     id,
     wacid,
-    from: caller.from ?? null,
+    direction: call.direction,
+    numberId: number.id,
+    from: isInbound ? user : business,
+    to: isInbound ? business : user,
+    isForeign: call instanceof OutboundCall && call.isForeign,
     name: caller.name,
     userId: caller.userId,
     state: call.phase,

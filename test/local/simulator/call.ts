@@ -1,12 +1,13 @@
-// One simulated user-initiated call: its phase, its clocks, and everything that happened to it.
-import { SdpValidationError } from './answer.ts';
-import { judge, type CallAction, type Phase } from './call-rules.ts';
+// What every simulated call has, whoever started it: its phase, its media rules, and everything that happened to it.
+import { SdpValidationError } from './sdp-text.ts';
+import type { CallAction, Phase } from './call-rules.ts';
 import type { WebhookRecord } from './delivery.ts';
 import { FaultBox, type Faults } from './faults.ts';
 import { GraphError } from './graph-error.ts';
 import { violationsIn, type MediaEndpoint, type Violation } from './media.ts';
+import type { SimulatedNumber } from './numbers.ts';
 import type { Signal } from './signals.ts';
-import type { CallEvent, Caller } from './wire.ts';
+import type { Caller } from './wire.ts';
 
 /** Meta's time limits, in ms. */
 export type Limits = {
@@ -21,19 +22,13 @@ export type Limits = {
 /** Provider: "User-initiated calls" (30 to 60 s, the shorter taken) and "Troubleshooting" (20 s and 30 s), read 2026-06. */
 export const META_LIMITS: Limits = { answerMs: 30_000, firstMediaMs: 20_000, silenceMs: 30_000 };
 
-/** Observed: capture of 2025-10-17, the text of 138021 is the same in `title` and `message`. */
-export const MEDIA_TIMEOUT = {
-  code: 138021,
-  title:
-    'WhatsApp client terminated the call due to not receiving any media for a long time. Please try again',
-  message:
-    'WhatsApp client terminated the call due to not receiving any media for a long time. Please try again',
-} as const;
-
-/** Who ended a call, and how. `caller` hung up; `platform` is Meta itself, by a limit. */
+/** Who ended a call, and how. `caller` and `callee` are the user; `platform` is Meta itself, by a limit. */
 export type Ending = {
-  readonly by: 'business' | 'caller' | 'platform';
-  readonly reason: 'reject' | 'terminate' | 'hangup' | 'no-answer' | 'no-media' | 'shutdown';
+  readonly by: 'business' | 'caller' | 'callee' | 'platform';
+  readonly reason:
+    'reject' | 'terminate' | 'hangup' | 'no-answer' | 'no-media' | 'failed' | 'shutdown';
+  /** With `failed`: code of `errors[]` in the terminate webhook. */
+  readonly code?: number;
 };
 
 export type TimelineEntry = {
@@ -56,6 +51,9 @@ export type GraphRecord = {
 export type CallOptions = {
   readonly id: string;
   readonly wacid: string;
+  /** The business number of the call. */
+  readonly number: SimulatedNumber;
+  /** The WhatsApp user, whoever called. */
   readonly caller: Caller;
   readonly media: MediaEndpoint;
   readonly limits: Limits;
@@ -63,9 +61,7 @@ export type CallOptions = {
   /** Called once, when the call has ended. */
   readonly onEnded: (call: SimulatedCall) => void;
   readonly onPhase?: ((call: SimulatedCall) => void) | undefined;
-  /** Extra fields of both webhooks, such as `cta_payload`. */
-  readonly extra: CallEvent;
-  /** What the caller plays from the accept on; undefined for a browser, which has its own microphone. */
+  /** What the user plays from the pickup on; undefined for a browser, which has its own microphone. */
   readonly play?: Signal | undefined;
   readonly now: () => number;
 };
@@ -74,112 +70,88 @@ export type CallOptions = {
 const WATCH_SHARE = 0.1;
 const WATCH_MS_MAX = 500;
 
-export class SimulatedCall {
+/** One call of either direction. */
+export abstract class SimulatedCall {
+  abstract readonly direction: 'inbound' | 'outbound';
   readonly options: CallOptions;
   readonly faults: FaultBox;
   readonly createdAtMs: number;
   readonly timeline: TimelineEntry[] = [];
   readonly webhooks: WebhookRecord[] = [];
   readonly graph: GraphRecord[] = [];
-  phase: Phase = 'offered';
-  answer: string | undefined;
+  phase: Phase;
   opaque: string | undefined;
   acceptedAtMs: number | null = null;
   endedAtMs: number | null = null;
   ending: Ending | undefined;
 
-  #turn: Promise<void> = Promise.resolve();
-  readonly #answerTimer: NodeJS.Timeout;
   #watch: NodeJS.Timeout | undefined;
   #lastReport: ReturnType<MediaEndpoint['heard']> | undefined;
 
-  constructor(options: CallOptions) {
+  constructor(options: CallOptions, phase: Phase) {
     this.options = options;
+    this.phase = phase;
     this.faults = new FaultBox(options.faults);
     this.createdAtMs = options.now();
     this.note('created');
-    this.#answerTimer = setTimeout(() => {
-      this.end({ by: 'platform', reason: 'no-answer' });
-    }, options.limits.answerMs);
   }
 
-  /** Adds a line to the timeline. */
-  note(what: string, details?: string): void {
-    this.timeline.push({ atMs: this.options.now(), what, ...(details ? { details } : {}) });
-  }
+  /** The SDP of the side that answered, once there is one. */
+  abstract get answer(): string | undefined;
 
   /**
    * Does what a Graph request asks; requests to one call are carried out one after the other.
    *
    * @throws GraphError when Meta would refuse it; nothing has changed then
    */
-  act(action: CallAction, sdp?: string, opaque?: string): Promise<void> {
-    const turn = this.#turn.then(() => this.#act(action, sdp, opaque));
-    this.#turn = turn.catch(() => {});
-    return turn;
-  }
+  abstract act(action: CallAction, sdp?: string, opaque?: string): Promise<void>;
 
-  async #act(action: CallAction, sdp?: string, opaque?: string): Promise<void> {
-    const verdict = judge(this, action, sdp);
-    if (verdict instanceof GraphError) throw verdict;
-    if (sdp !== undefined && this.answer === undefined) await this.#applyAnswer(sdp);
-    // While the answer was applied the caller may have hung up.
-    const again = judge({ phase: this.phase, answer: undefined }, action, sdp);
-    if (again instanceof GraphError) throw again;
-    this.opaque = opaque ?? this.opaque;
-    this.note(action);
-    if (action === 'pre_accept') this.#enter('prepared');
-    else if (action === 'accept') this.#accept();
-    else this.end({ by: 'business', reason: action });
+  /** What has to stop when the call ends; called before anybody is told. */
+  protected abstract stop(): void;
+
+  /** Adds a line to the timeline. */
+  note(what: string, details?: string): void {
+    this.timeline.push({ atMs: this.options.now(), what, ...(details ? { details } : {}) });
   }
 
   /** Ends the call; the first ending counts, later ones do nothing. */
   end(ending: Ending): void {
     if (this.phase === 'ended') return;
-    clearTimeout(this.#answerTimer);
+    this.stop();
     clearInterval(this.#watch);
     this.ending = ending;
     this.endedAtMs = this.options.now();
     this.#lastReport = this.options.media.heard();
     this.note('ended', `${ending.reason} by ${ending.by}`);
-    this.#enter('ended');
+    this.enter('ended');
     this.options.media.close();
     this.options.onEnded(this);
   }
 
-  /** What the caller heard, as of now or of the end of the call. */
+  /** What the user's phone heard, as of now or of the end of the call. */
   heard(): ReturnType<MediaEndpoint['heard']> {
     return this.#lastReport ?? this.options.media.heard();
   }
 
   /** Rules of Meta's that the business broke so far. */
   violations(): Violation[] {
-    return violationsIn(this.heard());
+    return violationsIn(this.heard(), this.options.media.payloadTypes);
   }
 
-  async #applyAnswer(sdp: string): Promise<void> {
-    try {
-      await this.options.media.applyAnswer(sdp);
-    } catch (error) {
-      if (!(error instanceof SdpValidationError)) throw error;
-      throw new GraphError(400, error.code, 'SDP Validation error', error.details);
-    }
-    this.answer = sdp;
-  }
-
-  #accept(): void {
-    clearTimeout(this.#answerTimer);
+  /** From here on the two sides talk, and the business must send. */
+  protected pickUp({ isWatched = true } = {}): void {
     const { media, play, now } = this.options;
     this.acceptedAtMs = now();
     media.markAccepted();
     if (play) media.startTalking(play);
-    this.#enter('live');
+    this.enter('live');
+    if (!isWatched) return;
     const { firstMediaMs, silenceMs } = this.options.limits;
     const everyMs = Math.min(firstMediaMs, silenceMs) * WATCH_SHARE;
     this.#watch = setInterval(() => this.#checkMedia(), Math.min(WATCH_MS_MAX, everyMs));
   }
 
-  #enter(phase: Phase): void {
+  protected enter(phase: Phase): void {
     this.phase = phase;
     this.options.onPhase?.(this);
   }
@@ -194,6 +166,13 @@ export class SimulatedCall {
       lastPacketAtMs === null
         ? acceptedAtMs
         : Math.max(acceptedAtMs, lastPacketAtMs, lastRtcpAtMs ?? 0);
-    if (this.options.now() - sinceMs >= limitMs) this.end({ by: 'platform', reason: 'no-media' });
+    if (this.options.now() - sinceMs < limitMs) return;
+    this.end({ by: 'platform', reason: 'no-media' });
   }
+}
+
+/** What Graph answers when the SDP of a request is refused; anything else is thrown again. */
+export function asGraphError(error: unknown): GraphError {
+  if (!(error instanceof SdpValidationError)) throw error;
+  return new GraphError(400, error.code, 'SDP Validation error', error.details);
 }

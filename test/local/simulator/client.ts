@@ -1,12 +1,61 @@
 // A typed client of the control API for tests and benchmarks.
 import type { CallSummary, CallView } from './call-view.ts';
 import { toCamelCase } from './casing.ts';
-import type { NewCall, PlayRequest, RawWebhook } from './control-schemas.ts';
+import type {
+  AccountUpdate,
+  ForeignCall,
+  HangUpRequest,
+  NewCall,
+  NewNumber,
+  PermissionChange,
+  PermissionReplyRequest,
+  PlayRequest,
+  RawWebhook,
+  UserMessage,
+} from './control-schemas.ts';
+import type { WebhookRecord } from './delivery.ts';
 import type { Faults, GraphFault } from './faults.ts';
+import type { SentMessage } from './message-desk.ts';
+import type { TraitsChange } from './number-traits.ts';
+import type { Permission, PermissionRequest, Usage } from './permission-record.ts';
+import type { PhoneDescription } from './phone-preset.ts';
 
 export { shareOfTone, type HeardReport } from './hearing.ts';
 export type { CallSummary, CallView } from './call-view.ts';
 export type { NewCall } from './control-schemas.ts';
+export type { PhoneDescription } from './phone-preset.ts';
+
+/** What Meta keeps for one number and one user. Times in ms since the epoch, on the movable clock. */
+export type PermissionState = {
+  number: string;
+  user: string | null;
+  userId: string;
+  permission: Permission;
+  requests: PermissionRequest[];
+  requestsToday: Usage;
+  requestsThisWeek: Usage;
+  connectedToday: Usage;
+  unansweredInARow: number;
+  nudges: number;
+  windowUntilMs: number;
+  isWindowOpen: boolean;
+};
+
+/** A business number and how to reach it. */
+export type NumberView = {
+  provider: 'meta' | '360dialog';
+  phoneNumberId: string;
+  displayPhoneNumber: string;
+  wabaId: string;
+  /** Of a Meta number. */
+  accessToken?: string;
+  /** Of a 360dialog number. */
+  apiKey?: string;
+  apiBaseUrl: string;
+  webhookUrl: string | null;
+  /** Webhooks that belong to no call; only when one number is asked for. */
+  webhooks?: WebhookRecord[];
+};
 
 /** Faults as they are written down; what has a default may be left out. */
 export type FaultRequest = Pick<Faults, 'webhooks'> & {
@@ -40,9 +89,94 @@ export class SimulatorClient {
     return this.#request('GET', `/control/calls/${encodeURIComponent(id)}`);
   }
 
-  /** The caller hangs up. Repeating it changes nothing. */
-  hangUp(id: string): Promise<CallSummary> {
-    return this.#request('POST', `/control/calls/${encodeURIComponent(id)}/hangup`);
+  /** The user hangs up, or with an `error_code` the call fails at Meta. Repeating it changes nothing. */
+  hangUp(id: string, request: HangUpRequest = {}): Promise<CallSummary> {
+    return this.#request('POST', `/control/calls/${encodeURIComponent(id)}/hangup`, request);
+  }
+
+  /** The user picks up a business-initiated call that rings. */
+  pickUp(id: string): Promise<CallSummary> {
+    return this.#request('POST', `/control/calls/${encodeURIComponent(id)}/answer`);
+  }
+
+  /** The user declines a business-initiated call that rings. */
+  decline(id: string): Promise<CallSummary> {
+    return this.#request('POST', `/control/calls/${encodeURIComponent(id)}/reject`);
+  }
+
+  /** Another app of the account calls somebody. */
+  foreignCall(request: ForeignCall = {}): Promise<CallSummary> {
+    return this.#request('POST', '/control/foreign-calls', request);
+  }
+
+  /**
+   * What a phone does when the business calls, and who owns it.
+   *
+   * @param user number or business-scoped user id; without it, what all phones do that were not described
+   */
+  setPhone(description: PhoneDescription, user?: string): Promise<unknown> {
+    const path = user === undefined ? '' : `/${encodeURIComponent(user)}`;
+    return this.#request('POST', `/control/phones${path}`, description);
+  }
+
+  /** @param number id of the business number, default the default one */
+  permission(user: string, number?: string): Promise<PermissionState> {
+    const query = new URLSearchParams({ user, ...(number === undefined ? {} : { number }) });
+    return this.#request('GET', `/control/permissions?${query.toString()}`);
+  }
+
+  /** Sets permission, connected calls or service window without telling the business. */
+  setPermission(change: PermissionChange): Promise<PermissionState> {
+    return this.#request('POST', '/control/permissions', change);
+  }
+
+  /** The user answers a permission request; settles when the business was told once. */
+  replyPermission(reply: PermissionReplyRequest): Promise<PermissionState> {
+    return this.#request('POST', '/control/permissions/reply', reply);
+  }
+
+  /** The user writes to the business; settles when the business was told once. */
+  userMessage(message: UserMessage): Promise<{ wamid: string }> {
+    return this.#request('POST', '/control/messages', message);
+  }
+
+  /** Messages that the business sent. */
+  async messages(): Promise<SentMessage[]> {
+    const { messages } = await this.#request<{ messages: SentMessage[] }>(
+      'GET',
+      '/control/messages',
+    );
+    return messages;
+  }
+
+  /** Moves the clock of permissions, windows, restrictions and daily limits forward. */
+  advanceClock(ms: number): Promise<{ nowMs: number; aheadMs: number }> {
+    return this.#request('POST', '/control/clock', { advance_ms: ms });
+  }
+
+  /** Adds a business number of either provider. */
+  addNumber(number: NewNumber): Promise<NumberView> {
+    return this.#request('POST', '/control/numbers', number);
+  }
+
+  /** @param id of the business number */
+  number(id: string): Promise<NumberView> {
+    return this.#request('GET', `/control/numbers/${id}`);
+  }
+
+  /** Changes what is different about a business number. */
+  changeNumber(id: string, traits: TraitsChange): Promise<NumberView> {
+    return this.#request('POST', `/control/numbers/${id}`, traits);
+  }
+
+  /** Sends an account_update webhook; a restriction takes effect. */
+  accountUpdate(id: string, update: AccountUpdate): Promise<NumberView> {
+    return this.#request('POST', `/control/numbers/${id}/account-update`, update);
+  }
+
+  /** Lifts all restrictions of a number. No webhook tells of it. */
+  liftRestrictions(id: string): Promise<NumberView> {
+    return this.#request('DELETE', `/control/numbers/${id}/restrictions`);
   }
 
   /** Changes what the caller of a live call sends. */

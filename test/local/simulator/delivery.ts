@@ -1,6 +1,5 @@
-// Sends signed webhooks, again when they are not answered 200, and keeps a record of every attempt.
+// Sends webhooks, again when they are not answered 200, and keeps a record of every attempt.
 import { setTimeout as delay } from 'node:timers/promises';
-import { signatureOf } from './wire.ts';
 
 /** One attempt to deliver one webhook. Times in ms since the epoch. */
 export type WebhookRecord = {
@@ -17,9 +16,15 @@ export type WebhookRecord = {
   error: string | null;
 };
 
+/** Where a webhook goes, and the headers that prove where it comes from. */
+export type Destination = {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+};
+
 export type DeliveryOptions = {
-  readonly url: string | undefined;
-  readonly appSecret: string;
+  /** Asked before every attempt; undefined when no address is set. */
+  readonly destination: (body: string) => Destination | undefined;
   /** Pauses between attempts, in ms; their number bounds the attempts. */
   readonly retryDelaysMs: readonly number[];
   readonly now: () => number;
@@ -42,18 +47,23 @@ export class Delivery {
    * Sends one webhook in `1 + duplicates` simultaneous copies.
    *
    * @param record called with each attempt as it starts; the record is filled in when the answer comes
-   * @returns after the last copy was answered or given up
+   * @returns `first` settles when every copy's first attempt is over, `done` when the last copy was answered or given up
    */
-  async send(
+  send(
     event: string,
     body: string,
     duplicates: number,
-    record: (attempt: WebhookRecord) => void,
-  ): Promise<void> {
-    const copies = Array.from({ length: 1 + duplicates }, (_, copy) =>
-      this.#sendCopy(event, body, copy, record),
-    );
-    await Promise.all(copies);
+    record: (attempt: WebhookRecord) => void = () => {},
+  ): { readonly first: Promise<unknown>; readonly done: Promise<unknown> } {
+    const copies = Array.from({ length: 1 + duplicates }, (_, copy) => {
+      const first = Promise.withResolvers<void>();
+      const done = this.#sendCopy(event, body, copy, record, first.resolve);
+      return { first: first.promise, done };
+    });
+    return {
+      first: Promise.all(copies.map((copy) => copy.first)),
+      done: Promise.all(copies.map((copy) => copy.done)),
+    };
   }
 
   /** Cuts what is under way and sends nothing any more. */
@@ -66,6 +76,7 @@ export class Delivery {
     body: string,
     copy: number,
     record: (attempt: WebhookRecord) => void,
+    onFirst: () => void,
   ): Promise<void> {
     const { retryDelaysMs, now } = this.#options;
     for (let attempt = FIRST_ATTEMPT; !this.#stopped.signal.aborted; attempt++) {
@@ -81,6 +92,7 @@ export class Delivery {
       };
       record(entry);
       await this.#attempt(entry);
+      onFirst();
       const pauseMs = retryDelaysMs[attempt - FIRST_ATTEMPT];
       if (entry.status === 200 || pauseMs === undefined) return;
       await delay(pauseMs, undefined, { signal: this.#stopped.signal }).catch(() => {});
@@ -88,20 +100,21 @@ export class Delivery {
   }
 
   async #attempt(entry: WebhookRecord): Promise<void> {
-    const { url, appSecret, now } = this.#options;
-    if (!url) {
+    const { destination, now } = this.#options;
+    const to = destination(entry.body);
+    if (!to) {
       entry.error = 'no webhook address is set (WEBHOOK_URL)';
       return;
     }
     try {
-      const response = await fetch(url, {
+      const response = await fetch(to.url, {
         method: 'POST',
         // Provider: "Webhooks", read 2026-06: redirects are not followed.
         redirect: 'manual',
         headers: {
           'content-type': 'application/json',
           'user-agent': 'facebookexternalua',
-          'x-hub-signature-256': signatureOf(entry.body, appSecret),
+          ...to.headers,
         },
         body: entry.body,
         signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(TIMEOUT_MS)]),

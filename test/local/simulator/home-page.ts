@@ -17,6 +17,15 @@ const ENDPOINTS = [
   ['GET /control/calls/:id', 'timeline, webhooks, Graph requests, what was heard'],
   ['POST /control/calls/:id/hangup', 'the caller hangs up'],
   ['POST /control/calls/:id/play', 'change what the caller sends, press keys'],
+  [
+    'POST /control/calls/:id/answer, /reject',
+    'the user picks up or declines a call of the business',
+  ],
+  ['POST /control/phones/:number', 'what a phone does when the business calls'],
+  ['POST /control/permissions, /control/permissions/reply', 'call permissions and their replies'],
+  ['POST /control/messages', 'a user writes to the business'],
+  ['POST /control/numbers', 'another business number, of Meta or 360dialog'],
+  ['POST /control/clock', 'move the clock of permissions forward'],
   ['POST /control/faults, DELETE /control/faults', 'make Meta misbehave'],
   ['POST /control/webhooks', 'send any signed body'],
   ['POST /control/verify-webhook', 'make the verification request'],
@@ -32,9 +41,10 @@ export function homePage(
     .toReversed()
     .slice(0, 50)
     .map(
-      ({ options, phase, ending, createdAtMs }) =>
+      ({ options, phase, ending, createdAtMs, direction }) =>
         html`<tr>
           <td><a href="/control/calls/${options.id}">${options.id}</a></td>
+          <td>${direction}</td>
           <td>${options.caller.from ?? options.caller.userId}</td>
           <td>${phase}${ending ? `: ${ending.reason} by ${ending.by}` : ''}</td>
           <td>${new Date(createdAtMs).toISOString()}</td>
@@ -68,7 +78,8 @@ export function homePage(
         <table>
           <tr>
             <th>id</th>
-            <th>from</th>
+            <th>direction</th>
+            <th>user</th>
             <th>state</th>
             <th>started</th>
           </tr>

@@ -1,6 +1,6 @@
 // Runs the simulator by itself: `node test/local/simulator/main.ts`. Configured by environment variables (see README.md).
 import { z } from 'zod';
-import { DEFAULT_NUMBER, DEFAULT_SECRETS, startSimulator } from './simulator.ts';
+import { DEFAULT_APP_ID, DEFAULT_NUMBER, DEFAULT_SECRETS, startSimulator } from './simulator.ts';
 
 const environment = z.object({
   SIMULATOR_PORT: z.coerce.number().int().min(0).max(65_535).default(8790),
@@ -9,6 +9,7 @@ const environment = z.object({
   META_APP_SECRET: z.string().min(1).default(DEFAULT_SECRETS.appSecret),
   META_VERIFY_TOKEN: z.string().min(1).default(DEFAULT_SECRETS.verifyToken),
   META_ACCESS_TOKEN: z.string().min(1).default(DEFAULT_SECRETS.accessToken),
+  META_APP_ID: z.string().regex(/^\d+$/).default(DEFAULT_APP_ID),
   PHONE_NUMBER_ID: z.string().regex(/^\d+$/).default(DEFAULT_NUMBER.phoneNumberId),
   DISPLAY_PHONE_NUMBER: z.string().regex(/^\d+$/).default(DEFAULT_NUMBER.displayPhoneNumber),
   WABA_ID: z.string().regex(/^\d+$/).default(DEFAULT_NUMBER.wabaId),
@@ -28,6 +29,7 @@ const simulator = await startSimulator({
   appSecret: settings.META_APP_SECRET.split(',')[0] ?? '',
   verifyToken: settings.META_VERIFY_TOKEN,
   accessToken: settings.META_ACCESS_TOKEN,
+  appId: settings.META_APP_ID,
   number: {
     phoneNumberId: settings.PHONE_NUMBER_ID,
     displayPhoneNumber: settings.DISPLAY_PHONE_NUMBER,

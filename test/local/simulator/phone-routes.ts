@@ -4,16 +4,11 @@ import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { z } from 'zod';
 import { BrowserPhone } from './browser-phone.ts';
-import type { Limits, SimulatedCall } from './call.ts';
-import type { Calls } from './calls.ts';
+import type { SimulatedCall } from './call.ts';
 import { SdpValidationError } from './answer.ts';
-
-/** What the page's routes need. */
-export type PhoneDeps = {
-  readonly calls: Calls;
-  readonly limits: Limits;
-  readonly now: () => number;
-};
+import { checkReachable } from './control-calls.ts';
+import { ControlError } from './control-http.ts';
+import type { Platform } from './platform.ts';
 
 const callRequest = z.strictObject({
   offer: z.string().min(1).max(20_000),
@@ -29,7 +24,7 @@ const statistics = z.strictObject({
 const PAGE_ATTACH_MS = 5000;
 
 /** `/phone/*`. */
-export function phoneRoutes(deps: PhoneDeps): Hono {
+export function phoneRoutes(platform: Platform): Hono {
   const app = new Hono();
   const phones = new Map<string, { call: SimulatedCall; phone: BrowserPhone }>();
   const page = readFile(new URL('phone.html', import.meta.url), 'utf8');
@@ -37,14 +32,16 @@ export function phoneRoutes(deps: PhoneDeps): Hono {
   app.post('/calls', async (c) => {
     const body = callRequest.safeParse(await c.req.json().catch(() => undefined));
     if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400);
-    if (deps.calls.isBusy(body.data.from))
+    if (platform.calls.isBusy({ from: body.data.from }))
       return c.json({ error: 'this number is in a call' }, 409);
     try {
-      const phone = new BrowserPhone(body.data.offer, deps.now);
-      const call = place(deps, phone, body.data.from, body.data.name);
+      checkReachable(platform, platform.numbers.default);
+      const phone = new BrowserPhone(body.data.offer, platform.now);
+      const call = place(platform, phone, body.data.from, body.data.name);
       phones.set(call.options.id, { call, phone });
       return c.json({ id: call.options.id }, 201);
     } catch (error) {
+      if (error instanceof ControlError) return c.json({ error: error.message }, error.status);
       if (error instanceof SdpValidationError) return c.json({ error: error.message }, 400);
       throw error;
     }
@@ -78,11 +75,12 @@ export function phoneRoutes(deps: PhoneDeps): Hono {
   return app;
 }
 
-function place(deps: PhoneDeps, phone: BrowserPhone, from: string, name: string): SimulatedCall {
-  const call = deps.calls.create({
+function place(platform: Platform, phone: BrowserPhone, from: string, name: string): SimulatedCall {
+  const call = platform.calls.create({
+    number: platform.numbers.default,
     caller: { from, name, username: undefined, userId: `US.${from}00001` },
     media: phone,
-    limits: deps.limits,
+    limits: platform.limits,
     faults: {},
     extra: {},
     onPhase: ({ phase, ending }) => {

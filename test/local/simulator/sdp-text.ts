@@ -27,9 +27,9 @@ export const invalid = (details: string): never => {
 export type SdpText = {
   readonly lines: readonly string[];
   /** Values of every `a=name:value` line. */
-  values(name: string): string[];
+  readonly values: (name: string) => string[];
   /** Whether the text has the line `a=name`. */
-  has(name: string): boolean;
+  readonly has: (name: string) => boolean;
 };
 
 /** @throws SdpValidationError when this is not SDP. Spec: RFC 8866 section 5: every line ends in CRLF */

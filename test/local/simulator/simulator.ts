@@ -1,14 +1,20 @@
-// Puts the simulator together: Graph endpoints, webhooks, control API and the phone page on one port.
+// Puts the simulator together: Meta's and 360dialog's endpoints, webhooks, control API and the phone page on one port.
 import { Hono } from 'hono';
-import { META_LIMITS, type GraphRecord, type Limits } from './call.ts';
+import { META_LIMITS, type Limits } from './call.ts';
 import { Calls } from './calls.ts';
+import { MovableClock } from './clock.ts';
 import { controlRoutes } from './control-routes.ts';
-import { Delivery } from './delivery.ts';
+import { dialogRoutes } from './dialog-routes.ts';
 import { FaultBox } from './faults.ts';
 import { graphRoutes } from './graph-routes.ts';
 import { homePage } from './home-page.ts';
 import { listen } from './http-server.ts';
+import { MessageDesk } from './message-desk.ts';
+import { Numbers, type App } from './numbers.ts';
+import { PermissionDesk } from './permission-desk.ts';
 import { phoneRoutes } from './phone-routes.ts';
+import type { Platform } from './platform.ts';
+import { Users } from './users.ts';
 import type { BusinessNumber } from './wire.ts';
 
 /** Everything has a default that suits a test. */
@@ -22,6 +28,8 @@ export type SimulatorOptions = {
   appSecret?: string;
   verifyToken?: string;
   accessToken?: string;
+  /** Id of the Meta app, for `debug_token` and subscriptions. */
+  appId?: string;
   number?: Partial<BusinessNumber>;
   /** Shorter limits than Meta's. */
   limits?: Partial<Limits>;
@@ -50,48 +58,71 @@ export const DEFAULT_SECRETS = {
   verifyToken: 'simulated-verify-token',
   accessToken: 'simulated-access-token',
 } as const;
+export const DEFAULT_APP_ID = '300000000000001';
 /** Quicker and fewer than Meta's, which go on for longer than a test. */
 const RETRY_DELAYS_MS = [250, 500, 1000, 2000, 4000] as const;
 
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const bind = options.bind ?? '127.0.0.1';
-  const now = options.now ?? (() => performance.timeOrigin + performance.now());
-  const number = { ...DEFAULT_NUMBER, ...options.number };
-  const secrets = {
-    appSecret: options.appSecret ?? DEFAULT_SECRETS.appSecret,
-    verifyToken: options.verifyToken ?? DEFAULT_SECRETS.verifyToken,
-    accessToken: options.accessToken ?? DEFAULT_SECRETS.accessToken,
-  };
-  const faults = new FaultBox();
-  const strays: GraphRecord[] = [];
-  const webhookUrl = options.webhookUrl;
-  const delivery = new Delivery({
-    url: webhookUrl,
-    appSecret: secrets.appSecret,
-    retryDelaysMs: options.retryDelaysMs ?? RETRY_DELAYS_MS,
-    now,
-  });
-  const calls = new Calls({ number, delivery, faults, now });
-  const limits = { ...META_LIMITS, ...options.limits };
+  const platform = assemble(options, bind);
+  const number = platform.numbers.default.identity;
+  let url = '';
   const app = new Hono();
-  app.get('/', (c) => c.html(homePage(calls.list(), number, webhookUrl)));
+  app.get('/', (c) => c.html(homePage(platform.calls.list(), number, platform.app.webhookUrl)));
   app.route(
     '/control',
-    controlRoutes({ calls, faults, strays, limits, mediaBind: bind, webhookUrl, now, ...secrets }),
+    controlRoutes(platform, () => url),
   );
-  app.route('/phone', phoneRoutes({ calls, limits, now }));
-  app.route(
-    '/',
-    graphRoutes({ calls, faults, strays, now, ...secrets, phoneNumberId: number.phoneNumberId }),
-  );
+  app.route('/phone', phoneRoutes(platform));
+  app.route('/360dialog', dialogRoutes(platform));
+  app.route('/', graphRoutes(platform));
   const server = await listen((request) => app.fetch(request), bind, options.port ?? 0);
+  url = server.url;
   return {
-    url: server.url,
+    url,
     number,
     close: async () => {
-      delivery.close();
-      calls.close();
+      platform.numbers.close();
+      platform.messages.close();
+      platform.calls.close();
       await server.close();
     },
   };
+}
+
+function assemble(options: SimulatorOptions, mediaBind: string): Platform {
+  const now = options.now ?? (() => performance.timeOrigin + performance.now());
+  const clock = new MovableClock(now);
+  const users = new Users();
+  const faults = new FaultBox();
+  const permissions = new PermissionDesk({ clock, users, now });
+  const app: App = {
+    id: options.appId ?? DEFAULT_APP_ID,
+    secret: options.appSecret ?? DEFAULT_SECRETS.appSecret,
+    verifyToken: options.verifyToken ?? DEFAULT_SECRETS.verifyToken,
+    webhookUrl: options.webhookUrl,
+  };
+  const numbers = new Numbers(
+    { app, retryDelaysMs: options.retryDelaysMs ?? RETRY_DELAYS_MS, now },
+    {
+      provider: 'meta',
+      identity: { ...DEFAULT_NUMBER, ...options.number },
+      secret: options.accessToken ?? DEFAULT_SECRETS.accessToken,
+    },
+  );
+  const platform: Platform = {
+    now,
+    clock,
+    users,
+    numbers,
+    app,
+    faults,
+    permissions,
+    calls: new Calls({ faults, now, observer: permissions.observer }),
+    messages: new MessageDesk(() => platform),
+    strays: [],
+    limits: { ...META_LIMITS, ...options.limits },
+    mediaBind,
+  };
+  return platform;
 }

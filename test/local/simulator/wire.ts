@@ -27,6 +27,7 @@ export type Oddities = {
   readonly contacts?: 'omit' | 'no_phone' | undefined;
   readonly unknownFields?: boolean | undefined;
   readonly foreignNumberId?: string | undefined;
+  readonly omitObject?: boolean | undefined;
 };
 
 /**
@@ -43,32 +44,61 @@ export function callsBody(
   oddities: Oddities = {},
   errors: readonly object[] = [],
 ): string {
+  return eventsBody(number, 'calls', { callers, calls, errors }, oddities);
+}
+
+/** What a `value` can hold besides the number. Empty lists are left out, `calls` only when it is not given. */
+export type Events = {
+  readonly callers?: readonly Caller[];
+  readonly calls?: readonly CallEvent[];
+  readonly statuses?: readonly CallEvent[];
+  readonly messages?: readonly CallEvent[];
+  readonly errors?: readonly object[];
+};
+
+/**
+ * The body of a webhook of the fields `calls` and `messages`.
+ *
+ * Provider: "Calling API reference" and "Webhooks, messages", read 2026-06.
+ */
+export function eventsBody(
+  number: BusinessNumber,
+  field: 'calls' | 'messages',
+  events: Events,
+  oddities: Oddities = {},
+): string {
   const extra = oddities.unknownFields ? { a_field_of_the_future: { nested: [1, null] } } : {};
+  const { callers = [], calls, statuses = [], messages = [], errors = [] } = events;
   const contacts = callers.map((caller) => contactOf(caller, oddities.contacts));
+  const list = (name: string, items: readonly object[]) =>
+    items.length > 0 ? { [name]: items } : {};
+  const value = {
+    messaging_product: 'whatsapp',
+    metadata: {
+      display_phone_number: number.displayPhoneNumber,
+      phone_number_id: oddities.foreignNumberId ?? number.phoneNumberId,
+    },
+    ...(oddities.contacts === 'omit' ? {} : list('contacts', contacts)),
+    ...(calls ? { calls: calls.map((call) => ({ ...call, ...extra })) } : {}),
+    ...list('statuses', statuses),
+    ...list('messages', messages),
+    ...list('errors', errors),
+    ...extra,
+  };
+  return changeBody(number.wabaId, field, value, oddities, extra);
+}
+
+/** The envelope around one change. @param id of the entry: the WABA, in some samples "0" */
+export function changeBody(
+  id: string,
+  field: string,
+  value: object,
+  { omitObject }: Pick<Oddities, 'omitObject'> = {},
+  entryExtra: object = {},
+): string {
   return encodeAsMeta({
-    object: 'whatsapp_business_account',
-    entry: [
-      {
-        id: number.wabaId,
-        ...extra,
-        changes: [
-          {
-            field: 'calls',
-            value: {
-              messaging_product: 'whatsapp',
-              metadata: {
-                display_phone_number: number.displayPhoneNumber,
-                phone_number_id: oddities.foreignNumberId ?? number.phoneNumberId,
-              },
-              ...(oddities.contacts === 'omit' || contacts.length === 0 ? {} : { contacts }),
-              calls: calls.map((call) => ({ ...call, ...extra })),
-              ...(errors.length > 0 ? { errors } : {}),
-              ...extra,
-            },
-          },
-        ],
-      },
-    ],
+    ...(omitObject ? {} : { object: 'whatsapp_business_account' }),
+    entry: [{ id, ...entryExtra, changes: [{ field, value }] }],
   });
 }
 

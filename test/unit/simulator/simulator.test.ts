@@ -156,7 +156,11 @@ describe('the Graph endpoint', () => {
   it.each<[name: string, body: object, details: RegExp]>([
     ['no product', { action: 'accept' }, /messaging_product/],
     ['no action', { messaging_product: 'whatsapp' }, /action must be/],
-    ['an outgoing call', { messaging_product: 'whatsapp', action: 'connect' }, /not supported yet/],
+    [
+      'an outgoing call without an offer',
+      { messaging_product: 'whatsapp', action: 'connect' },
+      /session/,
+    ],
     ['no call', { messaging_product: 'whatsapp', action: 'reject' }, /call_id is required/],
     [
       'an unknown call',
