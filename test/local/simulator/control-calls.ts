@@ -17,7 +17,7 @@ import { LitePhone } from './phone.ts';
 import type { Platform } from './platform.ts';
 import { blocking } from './restrictions.ts';
 import { DEFAULT_SIGNAL } from './signals.ts';
-import { userIdFor } from './users.ts';
+import { DEFAULT_NAME, userIdFor } from './users.ts';
 import { eventsBody } from './wire.ts';
 
 let nextCaller = 0;
@@ -104,7 +104,12 @@ async function placeCall(
   });
   const call = platform.calls.create({
     number,
-    caller: { from, name: body.name, username: body.username, userId },
+    caller: {
+      from,
+      name: body.name ?? known?.name ?? DEFAULT_NAME,
+      username: body.username ?? known?.username,
+      userId,
+    },
     media,
     play: body.play ?? DEFAULT_SIGNAL,
     limits: {
