@@ -32,7 +32,7 @@ it('ARCHITECTURE.md has a row for every state', () => {
 
 it.each([
   ['.dev.vars.example', settings],
-  ['.env.example', environment],
+  ['relay/.env.example', environment],
 ])('%s lists every setting', (file, schema) => {
   const listed = [...read(file).matchAll(/^([A-Z_]+)=/gm)].flatMap(([, name]) => name ?? []);
   expect(listed.toSorted()).toEqual(Object.keys(schema.shape).toSorted());

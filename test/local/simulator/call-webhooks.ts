@@ -25,6 +25,8 @@ export class CallWebhooks {
   readonly #waitingForBatch = new Map<string, { call: InboundCall; timer: NodeJS.Timeout }>();
   /** Calls whose `connect` waits for a status. */
   readonly #held = new Set<SimulatedCall>();
+  /** What was last told of a call of the business: the next event waits for it, so that the usual order is the usual one. */
+  readonly #turns = new WeakMap<SimulatedCall, Promise<void>>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #closed = false;
 
@@ -55,8 +57,28 @@ export class CallWebhooks {
     void this.#sendConnect([call]);
   }
 
-  /** Meta's answer to a call of the business. */
+  /** Meta's answer to a call of the business. Like the others, settles when the business was told or is too slow. */
   announceAnswer(call: OutboundCall): Promise<void> {
+    return this.#inTurn(call, () => this.#announceAnswer(call));
+  }
+
+  announceStatus(call: OutboundCall, status: CallStatus): Promise<void> {
+    return this.#inTurn(call, () => this.#announceStatus(call, status));
+  }
+
+  announceEnd(call: SimulatedCall): void {
+    if (this.#closed) return;
+    if (call.direction === 'inbound') void this.#announceEnd(call);
+    else void this.#inTurn(call, () => this.#announceEnd(call));
+  }
+
+  #inTurn(call: SimulatedCall, tell: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(call) ?? Promise.resolve()).then(tell);
+    this.#turns.set(call, turn);
+    return turn;
+  }
+
+  #announceAnswer(call: OutboundCall): Promise<void> {
     const { connect_after: after, terminate_before_connect: isLast } = this.#faultsOf(call);
     if (this.#isWithheld(call, 'connect')) return Promise.resolve();
     if (!after && !isLast) return this.#sendAnswer(call);
@@ -65,18 +87,13 @@ export class CallWebhooks {
     return Promise.resolve();
   }
 
-  async announceStatus(call: OutboundCall, status: CallStatus): Promise<void> {
+  async #announceStatus(call: OutboundCall, status: CallStatus): Promise<void> {
     const faults = this.#faultsOf(call);
     const name = status.toLowerCase() as EventName;
     if (!this.#isWithheld(call, name)) {
       await this.#post([call], name, { statuses: [statusEvent(call, status, faults)] });
     }
     if (faults.connect_after === name && this.#held.delete(call)) await this.#sendAnswer(call);
-  }
-
-  announceEnd(call: SimulatedCall): void {
-    if (this.#closed) return;
-    void this.#announceEnd(call);
   }
 
   async #announceEnd(call: SimulatedCall): Promise<void> {

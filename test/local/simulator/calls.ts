@@ -9,11 +9,10 @@ import { OutboundCall, type OutboundOptions } from './outbound-call.ts';
 /** Ended calls kept for reading; older ones are forgotten. */
 const ENDED_CALLS_MAX = 500;
 
-/** Who wants to know how calls go; called before the business is told. */
+/** Who wants to know how calls go. */
 export type CallObserver = {
   readonly started: (call: SimulatedCall) => void;
   readonly pickedUp: (call: SimulatedCall) => void;
-  /** After the business was told. */
   readonly ended: (call: SimulatedCall) => void;
 };
 

@@ -17,7 +17,7 @@ import { LitePhone } from './phone.ts';
 import type { Platform } from './platform.ts';
 import { blocking } from './restrictions.ts';
 import { DEFAULT_SIGNAL } from './signals.ts';
-import { userIdFor } from './users.ts';
+import { DEFAULT_NAME, userIdFor } from './users.ts';
 import { eventsBody } from './wire.ts';
 
 let nextCaller = 0;
@@ -54,12 +54,12 @@ export function callRoutes(platform: Platform): Hono {
   });
   app.post('/calls/:id/answer', (c) => {
     const call = ringing(c);
-    call.pickUpNow();
+    if (!call.pickUpNow()) throw new ControlError(409, 'the user has just declined');
     return json(c, summaryOf(call));
   });
   app.post('/calls/:id/reject', async (c) => {
     const call = ringing(c);
-    await call.decline();
+    if (!(await call.decline())) throw new ControlError(409, 'the user has just declined');
     return json(c, summaryOf(call));
   });
   app.post('/calls/:id/play', async (c) => {
@@ -104,7 +104,12 @@ async function placeCall(
   });
   const call = platform.calls.create({
     number,
-    caller: { from, name: body.name, username: body.username, userId },
+    caller: {
+      from,
+      name: body.name ?? known?.name ?? DEFAULT_NAME,
+      username: body.username ?? known?.username,
+      userId,
+    },
     media,
     play: body.play ?? DEFAULT_SIGNAL,
     limits: {

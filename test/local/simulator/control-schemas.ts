@@ -23,7 +23,7 @@ export const newCall = z.strictObject({
     .regex(/^\d{1,15}$/)
     .nullable()
     .optional(),
-  name: z.string().min(1).max(100).default('Ana Sample'),
+  name: z.string().min(1).max(100).optional(),
   username: z.string().min(1).max(40).optional(),
   /** Business-scoped user id. Default: made from the number. */
   user_id: z

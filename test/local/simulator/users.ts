@@ -15,6 +15,9 @@ export function shownOf({ from, name, username, userId, isHidden }: User): Calle
   return { from: isHidden ? undefined : from, name, username, userId };
 }
 
+/** What a user is called who was not given a name. */
+export const DEFAULT_NAME = 'Ana Sample';
+
 /** Everybody who called, was called, or was described through the control API. */
 export class Users {
   #defaults: PhonePreset = PHONE_DEFAULTS;
@@ -43,7 +46,7 @@ export class Users {
       known ??
       this.#keep({
         from: digits,
-        name: 'Ana Sample',
+        name: DEFAULT_NAME,
         username: undefined,
         userId: userIdFor(digits),
         preset: {},
@@ -61,12 +64,12 @@ export class Users {
     return /^\d{1,15}$/.test(id) ? this.byPhone(id) : this.byUserId(id);
   }
 
-  /** Remembers who called, under the names the call had. */
+  /** Remembers who takes part in a call, under the names that the call shows. */
   register(caller: Caller): User {
     const known = caller.from === undefined ? undefined : this.byPhone(caller.from);
     if (known && known.userId !== caller.userId) this.#users.delete(known.userId);
-    const before = known ?? this.#users.get(caller.userId);
-    return this.#keep({ ...caller, preset: before?.preset ?? {} });
+    const before = known ?? this.#users.get(caller.userId) ?? { from: undefined, preset: {} };
+    return this.#keep({ ...before, ...caller, from: caller.from ?? before.from });
   }
 
   /** Changes who a user is or what the phone does; what is left out stays. */

@@ -1,5 +1,5 @@
 // A business's webhook address for tests: it records what comes and answers as it is told.
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 
@@ -10,7 +10,12 @@ export type WebhookValue = {
   readonly calls: readonly Readonly<Record<string, unknown>>[];
   readonly errors?: readonly object[];
 };
-type Arrived = { readonly text: string; readonly signature: string; readonly atMs: number };
+type Arrived = {
+  readonly text: string;
+  readonly signature: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly atMs: number;
+};
 
 export class WebhookReceiver {
   readonly arrived: Arrived[] = [];
@@ -30,6 +35,7 @@ export class WebhookReceiver {
       this.arrived.push({
         text: Buffer.concat(chunks).toString(),
         signature: String(request.headers['x-hub-signature-256']),
+        headers: request.headers,
         atMs: performance.now(),
       });
       response.writeHead(this.statuses.shift() ?? 200).end();
