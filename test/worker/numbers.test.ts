@@ -228,6 +228,33 @@ describe('a number at 360dialog', () => {
     expect([await callsOf(number), await callsOf(other)]).toEqual([[], []]);
   });
 
+  it('cannot change what is known of another number', async () => {
+    const number = await register({ provider: '360dialog' });
+    const other = await register({ provider: '360dialog' });
+    const settings = (phone_number_id: string) =>
+      JSON.stringify({
+        entry: [
+          {
+            id: '1',
+            changes: [
+              {
+                field: 'account_settings_update',
+                value: {
+                  phone_number_settings: { phone_number_id, calling: { status: 'DISABLED' } },
+                },
+              },
+            ],
+          },
+        ],
+      });
+    for (const { phone_number_id } of [number, other]) {
+      await post(number, settings(phone_number_id), number.webhook_headers ?? {});
+    }
+    const known = async ({ id }: NumberBody) =>
+      (await ownServices().numbers.find(id as NumberId))?.calling;
+    expect([await known(number), await known(other)]).toEqual([{ status: 'DISABLED' }, null]);
+  });
+
   it('has no challenge to answer', async () => {
     const number = await register({ provider: '360dialog' });
     expect((await request(new URL(number.webhook_url).pathname)).status).toBe(404);

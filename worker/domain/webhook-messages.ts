@@ -30,7 +30,10 @@ const messageItem = z.looseObject({
   timestamp: seconds,
   type: optional,
   context: z.looseObject({ id: optional }).optional().catch(undefined),
-  interactive: z.looseObject({ call_permission_reply: z.unknown().optional() }).optional().catch(undefined),
+  interactive: z
+    .looseObject({ call_permission_reply: z.unknown().optional() })
+    .optional()
+    .catch(undefined),
 });
 type MessageItem = z.infer<typeof messageItem>;
 

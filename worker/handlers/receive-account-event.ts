@@ -10,16 +10,20 @@ export type AccountEvent = Extract<ProviderEvent, { type: 'settings' | 'account'
 /**
  * Takes over what the events say about our numbers; others are passed over. Repeating it is harmless.
  *
+ * @param only the one number that the sender may speak of, where it is known
  * @throws when it could not be stored; the webhook must then not be acknowledged
  */
 export async function receiveAccountEvents(
   services: Pick<Services, 'directory' | 'numbers' | 'now'>,
   events: readonly AccountEvent[],
+  only?: BusinessNumber,
 ): Promise<void> {
   for (const event of events) {
     // Read again for each event, because one body can hold several about the same number.
     const known = await services.directory.numbers();
-    const about = known.filter((number) => isAbout(event, number));
+    const about = known.filter(
+      (number) => isAbout(event, number) && (only === undefined || number.id === only.id),
+    );
     if (event.type === 'account' && event.warning !== null) {
       const numberIds = about.map(({ id }) => id);
       console.warn('number.warned', { numberIds, warning: event.warning });

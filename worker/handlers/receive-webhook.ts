@@ -54,7 +54,7 @@ export async function receiveWebhook(
       else await takeMessage(services, number, event);
     }
   }
-  await receiveAccountEvents(services, account);
+  await receiveAccountEvents(services, account, only);
   const { foreign } =
     deliveries.length > 0 ? await services.switchboard().deliver(deliveries) : { foreign: 0 };
   ignored.push(...Array.from({ length: foreign }, () => 'foreign-call'));
