@@ -42,6 +42,7 @@ export class Bridge {
   #room: RoomLink | undefined;
   #isOpen = false;
   #isJoined = false;
+  #keepsEarly = false;
   #isCallerHeard = false;
   #heardAtMs = Infinity;
   #releaseAtMs = Infinity;
@@ -101,12 +102,17 @@ export class Bridge {
     this.#isCallerHeard = true;
   }
 
+  /** For a call that we place: the word of the pickup comes after the user's first words, so the last second before it is kept. */
+  expectPickup(): void {
+    this.#keepsEarly = true;
+  }
+
   /** One packet of the provider's leg. */
   heard(bytes: Uint8Array): void {
     const nowMs = this.#deps.clock.nowMs();
     this.#heardAtMs = nowMs;
     const pump = this.#fromCaller;
-    if (!this.#isOpen || isRtcp(bytes)) return;
+    if (isRtcp(bytes) || !(this.#isOpen || (this.#keepsEarly && !this.#isJoined))) return;
     const view = pump.receive(bytes, 0);
     if (!view) return;
     if (this.#opus.received.includes(view.payloadType)) pump.pass(CALLER, bytes, nowMs);

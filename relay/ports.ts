@@ -27,12 +27,15 @@ export type Ticker = {
 /** What a leg tells. Nothing is told after `close`. */
 export type LegHandlers = {
   /** ICE and DTLS are complete; said once. */
-  onUp: () => void;
+  onUp: (path: MediaPath | undefined) => void;
   /** The connection failed, was closed by the other side, or lost its consent; said once. */
   onLost: (detail: string) => void;
   /** One decrypted RTP or RTCP packet, owned by the receiver. */
   onPacket: (bytes: Uint8Array) => void;
 };
+
+/** The addresses that ICE chose, each `address:port`. */
+export type MediaPath = { local: string; local_type: string; remote: string };
 
 /** The connection to the provider. */
 export type Leg = {

@@ -162,7 +162,18 @@ export const relayEvent = z.discriminatedUnion('type', [
   /** The answer to `call.offer`, exactly as it must go to the provider. */
   z.object({ type: z.literal('offered'), ...sequenced, sdp }),
   /** ICE and DTLS with the provider are complete. */
-  z.object({ type: z.literal('media-up'), ...sequenced }),
+  z.object({
+    type: z.literal('media-up'),
+    ...sequenced,
+    /** Which addresses the connection uses; `local_type` is `prflx` or `srflx` when a NAT maps ours. */
+    path: z
+      .object({
+        local: z.string().max(64),
+        local_type: z.string().max(16),
+        remote: z.string().max(64),
+      })
+      .optional(),
+  }),
   /** The relay is in the room as the caller. */
   z.object({ type: z.literal('room-joined'), ...sequenced }),
   z.object({ type: z.literal('participant-joined'), ...sequenced, identity }),

@@ -11,6 +11,7 @@ import type {
   Leg,
   LegHandlers,
   Log,
+  MediaPath,
   OfferedLeg,
   OfferLeg,
   OpenLeg,
@@ -95,6 +96,7 @@ export class Session {
   /** Prepares our offer to the provider and reports it. */
   async offer(): Promise<void> {
     this.#isOffering = true;
+    this.#bridge.expectPickup();
     await this.#prepare(
       async (handlers) =>
         (this.#unanswered = await this.#deps.offerLeg(this.#bridge.identity, handlers)),
@@ -180,7 +182,7 @@ export class Session {
   async #prepare(open: (handlers: LegHandlers) => Promise<Leg>): Promise<void> {
     try {
       const leg = await open({
-        onUp: () => this.#up(),
+        onUp: (path) => this.#up(path),
         onLost: (detail) =>
           this.close(this.#state === 'up' ? 'media-lost' : 'media-failed', detail),
         onPacket: (bytes) => this.#bridge.heard(bytes),
@@ -220,11 +222,11 @@ export class Session {
     leg.connect();
   }
 
-  #up(): void {
+  #up(path: MediaPath | undefined): void {
     if (this.isEnded) return;
     clearTimeout(this.#connectTimer);
     this.#state = 'up';
-    this.#emit('media-up');
+    this.#deps.emit({ type: 'media-up', call_id: this.callId, ...(path ? { path } : {}) });
     if (this.#wanted?.open) this.#open();
   }
 
@@ -267,7 +269,7 @@ export class Session {
     this.#isInRoom = true;
     this.#bridge.joined(room);
     if (this.#bridge.isOpen) room.setCallStatus('active');
-    this.#emit('room-joined');
+    this.#deps.emit({ type: 'room-joined', call_id: this.callId });
   }
 
   #said(source: number, bytes: Uint8Array): void {
@@ -283,9 +285,5 @@ export class Session {
 
   #stats(): CallStats | undefined {
     return this.#state === 'up' ? this.#bridge.stats() : undefined;
-  }
-
-  #emit(type: 'media-up' | 'room-joined'): void {
-    this.#deps.emit({ type, call_id: this.callId });
   }
 }

@@ -1,5 +1,6 @@
 // What a relay reports, as an event of the call.
 import type { RelayEvent } from '../relay/protocol.ts';
+import type { IceResult } from './adapters/relay-sockets.ts';
 import type { CallEvent } from './domain/call.ts';
 
 export function callEvent(event: RelayEvent): CallEvent {
@@ -26,4 +27,14 @@ export function callEvent(event: RelayEvent): CallEvent {
         quality: event.stats ?? null,
       };
   }
+}
+
+/** What an event tells about the relay's way to the provider's media; null for most events. */
+export function iceResult(event: RelayEvent, atMs: number): IceResult | null {
+  if (event.type === 'ended') {
+    return event.reason === 'media-failed' ? { atMs, isConnected: false } : null;
+  }
+  if (event.type !== 'media-up') return null;
+  const { local, local_type, remote } = event.path ?? {};
+  return { atMs, isConnected: true, local, localType: local_type, remote };
 }

@@ -41,7 +41,7 @@ import type { Env } from './env.ts';
 import { notice, view } from './notices.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { CallStore, Contact, StoredEntry } from './ports.ts';
-import { callEvent } from './relay-events.ts';
+import { callEvent, iceResult } from './relay-events.ts';
 import { runJob } from './run-job.ts';
 
 /** How long an end without a call is remembered; the provider's retries of a call come within minutes. */
@@ -352,6 +352,8 @@ export class Switchboard extends DurableObject<Env> {
     relay: { relayId: RelayId; instance: string | null },
     event: RelayEvent,
   ): Promise<void> {
+    const ice = iceResult(event, Date.now());
+    if (ice) this.#relays.noteIce(socket, ice);
     const committed = this.#relays.received(socket, event.seq);
     await this.#book.load();
     const placement = this.#book.get(event.call_id as CallId)?.placement;

@@ -11,7 +11,15 @@ import {
   type OwnParts,
 } from '../domain/sdp-write.ts';
 import type { Answer, Candidate, Offer } from '../domain/sdp.ts';
-import type { LegHandlers, LegIdentity, Log, OfferedLeg, OfferLeg, OpenLeg } from '../ports.ts';
+import type {
+  LegHandlers,
+  LegIdentity,
+  Log,
+  MediaPath,
+  OfferedLeg,
+  OfferLeg,
+  OpenLeg,
+} from '../ports.ts';
 import { attempt, guarded, guardedPacket } from './guard.ts';
 
 export type WhatsappLegOptions = {
@@ -208,9 +216,21 @@ class WhatsappLeg implements OfferedLeg {
     if (this.#state === 'closed') return;
     if (state === 'connected' && this.#state !== 'up') {
       this.#state = 'up';
-      this.#handlers.onUp();
+      this.#handlers.onUp(this.#path());
     }
     if (state === 'failed' || state === 'disconnected' || state === 'closed') this.#lose(state);
+  }
+
+  /** Undefined when the library cannot tell. */
+  #path(): MediaPath | undefined {
+    const pair = this.#peer.getSelectedCandidatePair();
+    if (!pair) return undefined;
+    const { local, remote } = pair;
+    return {
+      local: `${local.address}:${local.port}`,
+      local_type: local.type,
+      remote: `${remote.address}:${remote.port}`,
+    };
   }
 
   #lose(detail: string): void {

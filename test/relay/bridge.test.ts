@@ -121,7 +121,11 @@ it.each([
 ])('connects with $name', async ({ options }) => {
   const call = await rig.answeredCall(options);
   rig.worker.want(call.id, { connect: true });
-  await rig.worker.event(call.id, 'media-up');
+  const up = await rig.worker.event(call.id, 'media-up');
+  // Says which way the media takes, for whoever looks after the network.
+  expect(up).toMatchObject({
+    path: { local: expect.stringMatching(/^127\.0\.0\.1:\d+$/), remote: expect.any(String) },
+  });
   await call.phone.connected;
   expect(call.phone.answerWarnings).toEqual([]);
 });

@@ -21,6 +21,18 @@ interface Attachment {
     readonly capacity: number;
     readonly isDraining: boolean;
   } | null;
+  /** How the latest call's media got through, or did not. */
+  readonly lastIce?: IceResult;
+}
+
+/** Times in epoch ms. Addresses are `address:port`. */
+export interface IceResult {
+  readonly atMs: number;
+  readonly isConnected: boolean;
+  readonly local?: string | undefined;
+  /** `host`, or `prflx` and `srflx` behind a NAT. */
+  readonly localType?: string | undefined;
+  readonly remote?: string | undefined;
 }
 
 export interface RelayStatus {
@@ -28,6 +40,7 @@ export interface RelayStatus {
   readonly instance: string;
   readonly capacity: number;
   readonly isDraining: boolean;
+  readonly lastIce: IceResult | null;
 }
 
 export class RelaySockets {
@@ -79,13 +92,20 @@ export class RelaySockets {
     } satisfies Attachment);
   }
 
+  /** Takes note of how a call's media got through; for the doctor, not for decisions. */
+  noteIce(socket: WebSocket, lastIce: IceResult): void {
+    const attachment = read(socket);
+    if (attachment) socket.serializeAttachment({ ...attachment, lastIce } satisfies Attachment);
+  }
+
   /** The relays that are connected and have said hello. */
   connected(): RelayStatus[] {
-    return this.#greeted().map(({ attachment: { relayId, hello } }) => ({
+    return this.#greeted().map(({ attachment: { relayId, hello, lastIce } }) => ({
       id: relayId,
       instance: hello.instance,
       capacity: hello.capacity,
       isDraining: hello.isDraining,
+      lastIce: lastIce ?? null,
     }));
   }
 

@@ -1,5 +1,6 @@
 // Checks of Roomline's own parts: webhooks that came, relays, LiveKit, the database.
 import { checkLiveKit } from '../adapters/livekit-check.ts';
+import type { RelayStatus } from '../adapters/relay-sockets.ts';
 import { cannotTell, fine, problem, type Finding } from '../domain/finding.ts';
 import type { BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
@@ -39,7 +40,16 @@ function webhookVerified({ webhookAtMs }: BusinessNumber, nowMs: number): Findin
 async function relay(services: Services): Promise<Finding> {
   const relays = await services.switchboard().relays();
   const ready = relays.filter((item) => !item.isDraining && item.load < item.capacity);
-  if (ready.length > 0) return fine(`${ready.length} of ${relays.length} connected take calls`);
+  const failed = ready.find(({ lastIce }) => lastIce?.isConnected === false);
+  if (failed) {
+    return problem(
+      `The latest call on relay ${failed.id} got no connection to the provider's media`,
+      'Let the relay send UDP to any address; inbound ports are not needed',
+    );
+  }
+  if (ready.length > 0) {
+    return fine(`${ready.length} of ${relays.length} connected take calls${described(ready)}`);
+  }
   if (relays.length > 0) {
     return problem(
       'Every connected relay is full or draining',
@@ -50,6 +60,16 @@ async function relay(services: Services): Promise<Finding> {
     'No relay is connected',
     'Register one with POST /v1/relays and start it with ROOMLINE_URL, RELAY_ID and RELAY_SECRET',
   );
+}
+
+/** The way that the latest call's media took, which also tells of a NAT. */
+function described(relays: readonly RelayStatus[]): string {
+  const [latest] = relays
+    .flatMap(({ lastIce }) => lastIce ?? [])
+    .toSorted((a, b) => b.atMs - a.atMs);
+  if (!latest?.local) return '; no call has shown yet how they reach the provider';
+  const nat = latest.localType === 'host' ? '' : `, mapped by a NAT (${latest.localType})`;
+  return `; the latest media went from ${latest.local}${nat} to ${latest.remote ?? 'unknown'}`;
 }
 
 async function database(services: Services, number: BusinessNumber): Promise<Finding> {

@@ -4,7 +4,7 @@ import { sha256Hex } from '../adapters/sealed-secret.ts';
 import { iso, type CallView } from '../call-view.ts';
 import type { AskWording, Dial, Target } from '../domain/call.ts';
 import { identitiesOf } from '../domain/contact.ts';
-import { agentIdentity, type AgentId, type CallId, type NumberId } from '../domain/ids.ts';
+import { agentIdentity, type CallId, type NumberId } from '../domain/ids.ts';
 import { mayCall } from '../domain/permission-questions.ts';
 import { outboundRestriction } from '../domain/restriction.ts';
 import { invalidField, Problem } from '../http/problems.ts';
@@ -54,7 +54,7 @@ export async function startCall(
     .dial(dialOf(request, { id, number, contact, claim, ask }), contact);
   if (!call) {
     throw new Problem('user-in-call', 'There is a call with this user already', {
-      ...(conflict ? { call_id: conflict.id } : {}),
+      call_id: conflict?.id,
     });
   }
   return { call, seat: claim && request.agent ? await seatFor(services, id, request.agent) : null };
@@ -171,5 +171,5 @@ async function checkPermission(
 function claimOf({ target, agent }: StartRequest, nowMs: number): Dial['claim'] {
   if (target.kind !== 'agent' || !agent) return null;
   const identity = agentIdentity(agent.id);
-  return { agentId: agent.id as AgentId, agentName: agent.name, identity, atMs: nowMs };
+  return { agentId: agent.id, agentName: agent.name, identity, atMs: nowMs };
 }

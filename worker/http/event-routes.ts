@@ -45,7 +45,7 @@ export function eventRoutes(services: Services) {
     });
     return services
       .switchboard()
-      .fetch(new Request(`https://switchboard/events?${query}`, c.req.raw));
+      .fetch(new Request(`https://switchboard/events?${query.toString()}`, c.req.raw));
   });
   return app;
 }

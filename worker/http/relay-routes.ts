@@ -1,5 +1,6 @@
 // `/v1/relays`: registering relays, seeing which are connected, and the WebSocket that each of them opens.
 import { createRoute, z } from '@hono/zod-openapi';
+import type { IceResult } from '../adapters/relay-sockets.ts';
 import { newSecret, sha256Hex } from '../adapters/sealed-secret.ts';
 import { iso } from '../call-view.ts';
 import type { Services } from '../services.ts';
@@ -34,6 +35,16 @@ const relayView = z
     is_draining: z.boolean(),
     capacity: z.int().nullable(),
     calls: z.int(),
+    last_ice: z
+      .object({
+        at: z.iso.datetime(),
+        is_connected: z.boolean(),
+        local: z.string().optional(),
+        local_type: z.string().optional(),
+        remote: z.string().optional(),
+      })
+      .nullable()
+      .openapi({ description: 'How the media of the latest call got through' }),
     created_at: z.iso.datetime(),
   })
   .openapi('Relay');
@@ -95,6 +106,7 @@ export function relayRoutes(services: Services) {
         is_draining: relay?.isDraining ?? false,
         capacity: relay?.capacity ?? null,
         calls: relay?.load ?? 0,
+        last_ice: iceView(relay?.lastIce ?? null),
         created_at: iso(createdAtMs),
       };
     });
@@ -102,6 +114,15 @@ export function relayRoutes(services: Services) {
   });
   return app;
 }
+
+const iceView = (ice: IceResult | null) =>
+  ice && {
+    at: iso(ice.atMs),
+    is_connected: ice.isConnected,
+    ...(ice.local === undefined ? {} : { local: ice.local }),
+    ...(ice.localType === undefined ? {} : { local_type: ice.localType }),
+    ...(ice.remote === undefined ? {} : { remote: ice.remote }),
+  };
 
 async function isRelaySecret(services: Services, id: string, secret: string): Promise<boolean> {
   const hash =

@@ -109,7 +109,7 @@ async function openCall() {
   const call = rig();
   await call.session.answer(offer);
   call.session.want(want(1, { connect: true, room: place }));
-  call.leg().onUp();
+  call.leg().onUp(undefined);
   call.room().onJoined();
   call.session.want(want(2, { connect: true, open: true }));
   return call;
@@ -121,7 +121,7 @@ async function ringingOutside() {
   await call.session.offer();
   call.session.want(want(1));
   call.session.applyAnswer(answer);
-  call.leg().onUp();
+  call.leg().onUp(undefined);
   return call;
 }
 
@@ -177,7 +177,7 @@ describe('time limits', () => {
     const call = rig();
     await call.session.answer(offer);
     call.session.want(want(1, { connect: true }));
-    call.leg().onUp();
+    call.leg().onUp(undefined);
     vi.advanceTimersByTime(45_000);
     expect(call.ends()).toEqual([]);
     call.session.close('closed');
@@ -191,7 +191,7 @@ describe('order', () => {
     call.session.want(want(1, { connect: true, open: true }));
     vi.advanceTimersByTime(200);
     expect(call.toProvider).toEqual([]);
-    call.leg().onUp();
+    call.leg().onUp(undefined);
     vi.advanceTimersByTime(200);
     expect(call.toProvider.length).toBeGreaterThan(5);
     call.session.close('closed');
@@ -211,7 +211,7 @@ describe('order', () => {
     const call = rig();
     await call.session.answer(offer);
     call.session.want(want(1, { connect: true, open: true, room: place }));
-    call.leg().onUp();
+    call.leg().onUp(undefined);
     expect(call.calls).not.toContain('status active');
     call.room().onJoined();
     expect(call.calls).toContain('status active');
@@ -235,7 +235,7 @@ describe('voice', () => {
     const call = rig();
     await call.session.answer(offer);
     call.session.want(want(1, { connect: true, room: place }));
-    call.leg().onUp();
+    call.leg().onUp(undefined);
     call.room().onJoined();
     call.room().onCallerHeard();
     call.leg().onPacket(RTP.slice());
@@ -380,11 +380,11 @@ describe('a call that we place', () => {
   const words = (call: Awaited<ReturnType<typeof ringingOutside>>) =>
     call.toRoom.filter((packet) => packet.length > 40).map((packet) => packet[28]);
 
-  it('plays what was said from the pick-up on, once somebody in the room receives it', async () => {
+  it('plays what was said around the pick-up, once somebody in the room receives it', async () => {
     const call = await ringingOutside();
-    talk(call, 100, 200);
+    let next = talk(call, 0, 200);
     call.session.want(want(2, { open: true, room: place }));
-    let next = talk(call, 0, 160);
+    next = talk(call, next, 160);
     call.room().onJoined();
     next = talk(call, next, 120);
     expect(words(call)).toEqual([]);
