@@ -41,7 +41,9 @@ export function assetRoutes(platform: Platform): Hono {
     return c.json({ success: true });
   });
   app.get(versioned(':id/phone_numbers'), (c) =>
-    c.json({ data: accountOf(platform, c).map((number) => pick(numberFields(number), c)) }),
+    c.json({
+      data: accountOf(platform, c).map((number) => pick(numberFields(platform, number), c)),
+    }),
   );
   app.get(versioned(':id/subscriptions'), (c) => {
     checkApp(platform, c);
@@ -65,7 +67,7 @@ export function assetRoutes(platform: Platform): Hono {
     const id = c.req.param('id') ?? '';
     const number = platform.numbers.byId(id);
     if (!number?.isMeta) throw unknown(id);
-    return c.json(pick(numberFields(number), c));
+    return c.json(pick(numberFields(platform, number), c));
   });
   return app;
 }
@@ -170,7 +172,8 @@ function subscriptionsOf({ app, numbers }: Platform): object[] {
 }
 
 /** Provider: "Phone number" node of the Cloud API. The limit has an older and a newer name; both are given. */
-function numberFields({ identity, traits, webhook, calling }: SimulatedNumber): object {
+function numberFields({ app }: Platform, number: SimulatedNumber): object {
+  const { identity, traits, webhook, calling } = number;
   const tier = tierOf(traits.messaging_limit);
   const sip = calling['sip'] as { status?: string } | undefined;
   return {
@@ -186,7 +189,10 @@ function numberFields({ identity, traits, webhook, calling }: SimulatedNumber): 
     status: traits.number_status,
     account_mode: traits.sandbox ? 'SANDBOX' : 'LIVE',
     is_official_business_account: false,
-    webhook_configuration: webhook ? { phone_number: webhook.url } : {},
+    webhook_configuration: {
+      ...(app.webhookUrl === undefined ? {} : { application: app.webhookUrl }),
+      ...(webhook ? { phone_number: webhook.url } : {}),
+    },
     health_status: {
       can_send_message: 'AVAILABLE',
       entities: [

@@ -54,12 +54,12 @@ export function callRoutes(platform: Platform): Hono {
   });
   app.post('/calls/:id/answer', (c) => {
     const call = ringing(c);
-    call.pickUpNow();
+    if (!call.pickUpNow()) throw new ControlError(409, 'the user has just declined');
     return json(c, summaryOf(call));
   });
   app.post('/calls/:id/reject', async (c) => {
     const call = ringing(c);
-    await call.decline();
+    if (!(await call.decline())) throw new ControlError(409, 'the user has just declined');
     return json(c, summaryOf(call));
   });
   app.post('/calls/:id/play', async (c) => {

@@ -21,6 +21,8 @@ export class OutboundCall extends SimulatedCall {
   declare readonly options: OutboundOptions;
   /** When the phone started to ring, ms since the epoch. */
   ringingAtMs: number | null = null;
+  /** Declined, while the business is still being told: nobody can pick up any more. */
+  #isDeclined = false;
   #timer: NodeJS.Timeout | undefined;
   #wake: () => void = () => {};
 
@@ -49,7 +51,7 @@ export class OutboundCall extends SimulatedCall {
 
   /** The user picks up. @returns false when the phone is not ringing */
   pickUpNow(): boolean {
-    if (this.phase !== 'ringing') return false;
+    if (this.phase !== 'ringing' || this.#isDeclined) return false;
     this.#clear();
     this.note('picked up');
     this.pickUp({ isWatched: !this.isForeign });
@@ -64,7 +66,9 @@ export class OutboundCall extends SimulatedCall {
 
   /** The user declines. @returns false when it is too late for that */
   async decline(): Promise<boolean> {
-    if (this.phase !== 'ringing' && this.phase !== 'dialing') return false;
+    const isTooLate = this.phase !== 'ringing' && this.phase !== 'dialing';
+    if (isTooLate || this.#isDeclined) return false;
+    this.#isDeclined = true;
     this.#clear();
     await this.options.tellStatus(this, 'REJECTED');
     this.end({ by: 'callee', reason: 'reject' });
@@ -95,7 +99,7 @@ export class OutboundCall extends SimulatedCall {
   }
 
   async #decide(): Promise<void> {
-    if (this.#isOver() || this.phase === 'live') return;
+    if (this.#isOver() || this.#isDeclined || this.phase === 'live') return;
     const { behaviour } = this.options.preset;
     if (behaviour === 'answer') this.pickUpNow();
     else if (behaviour === 'reject') await this.decline();

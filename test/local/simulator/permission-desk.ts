@@ -83,7 +83,11 @@ export class PermissionDesk {
     }
     if (reply.response === 'reject') record.set({ kind: 'none' });
     else if (reply.isPermanent) record.set({ kind: 'permanent' });
-    else record.grantTemporary(nowMs);
+    else {
+      // A user may exchange a permanent permission for a temporary one; nothing automatic does.
+      if (reply.source === 'user_action') record.set({ kind: 'none' });
+      record.grantTemporary(nowMs);
+    }
     // Provider: "Overview" of the Cloud API: what a user sends opens the service window; an automatic reply is not theirs.
     if (reply.source === 'user_action') record.openWindow(nowMs);
     const permission = record.permission(nowMs);

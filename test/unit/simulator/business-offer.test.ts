@@ -74,3 +74,19 @@ it('warns of what Meta takes but cannot use', () => {
     '1 other codecs offered',
   ]);
 });
+
+it('whatever is done to an offer, only the named error comes of it', () => {
+  const valid = text(LINES);
+  for (let seed = 1; seed <= 2000; seed++) {
+    // A fixed sequence, so that a failure can be repeated.
+    const place = (seed * 7919) % valid.length;
+    const length = (seed * 31) % 40;
+    const inserted = String.fromCodePoint(seed % 256).repeat(seed % 3);
+    const broken = valid.slice(0, place) + inserted + valid.slice(place + length);
+    try {
+      parseOffer(broken);
+    } catch (error) {
+      expect(error).toBeInstanceOf(SdpValidationError);
+    }
+  }
+});

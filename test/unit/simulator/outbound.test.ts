@@ -97,6 +97,17 @@ describe('a call of the business', () => {
     await expect(scene.client.pickUp(wacid)).rejects.toThrow(/409/);
   });
 
+  it('is declined once, and cannot be picked up while the business is being told', async () => {
+    await scene.client.setPhone({ ...QUICK, behaviour: 'ignore', ring_ms: 60_000 }, USER);
+    const { wacid } = await scene.dial();
+    await scene.client.waitFor(wacid, ({ state }) => state === 'ringing');
+    const both = [scene.client.decline(wacid), scene.client.pickUp(wacid)];
+    const results = await Promise.allSettled(both);
+    expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+    const { ended, acceptedAtMs } = await scene.client.get(wacid);
+    expect(ended !== null).toBe(acceptedAtMs === null);
+  });
+
   it('takes no action that belongs to calls of users', async () => {
     await scene.client.setPhone({ ...QUICK, behaviour: 'ignore', ring_ms: 60_000 }, USER);
     const { wacid } = await scene.dial();

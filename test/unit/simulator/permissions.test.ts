@@ -256,6 +256,14 @@ describe('the reply to a permission request', () => {
     await expect(scene.client.replyPermission({ user: USER })).rejects.toThrow(/409/);
   });
 
+  it('can weaken a permanent permission, which an automatic one cannot', async () => {
+    await scene.client.setPermission({ user: USER, status: 'permanent' });
+    const reply = { user: USER, context: 'none' };
+    const automatic = await scene.client.replyPermission({ ...reply, source: 'automatic' });
+    expect(automatic.permission.kind).toBe('permanent');
+    expect((await scene.client.replyPermission(reply)).permission.kind).toBe('temporary');
+  });
+
   it('expires without a word, 168 hours later', async () => {
     await scene.client.replyPermission({ user: USER, context: 'none' });
     const before = scene.receiver.arrived.length;

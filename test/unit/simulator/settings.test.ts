@@ -324,13 +324,14 @@ describe('what a set-up check asks', () => {
 
   it('tells the fields of a number that were asked for', async () => {
     await scene.client.changeNumber(scene.id, { messaging_limit: 10_000, quality_rating: 'RED' });
-    const fields = 'display_phone_number,quality_rating,messaging_limit_tier,health_status';
+    const fields = 'display_phone_number,quality_rating,messaging_limit_tier,webhook_configuration';
     const { body } = await scene.graph('GET', `/${scene.id}?fields=${fields}`);
     expect(body).toMatchObject({
       id: scene.id,
       display_phone_number: '+15550109999',
       quality_rating: 'RED',
       messaging_limit_tier: 'TIER_10K',
+      webhook_configuration: { application: expect.stringMatching(/^http:/) },
     });
     expect(body).not.toHaveProperty('verified_name');
   });
