@@ -64,7 +64,7 @@ const RETRY_DELAYS_MS = [250, 500, 1000, 2000, 4000] as const;
 
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const bind = options.bind ?? '127.0.0.1';
-  const platform = assemble(options, bind);
+  const platform = createPlatform(options, bind);
   const number = platform.numbers.default.identity;
   let url = '';
   const app = new Hono();
@@ -90,7 +90,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
 }
 
-function assemble(options: SimulatorOptions, mediaBind: string): Platform {
+/** Everything but the HTTP faces. @param mediaBind IPv4 address for media */
+export function createPlatform(options: SimulatorOptions, mediaBind: string): Platform {
   const now = options.now ?? (() => performance.timeOrigin + performance.now());
   const clock = new MovableClock(now);
   const users = new Users();

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { dial } from '../../local/simulator/dial.ts';
+import { createPlatform } from '../../local/simulator/simulator.ts';
 import type { PhoneDescription } from '../../local/simulator/client.ts';
 import { shareOfTone } from '../../local/simulator/hearing.ts';
 import { POLL, Scene, USER } from './scene.ts';
@@ -292,12 +294,25 @@ describe('a dial', () => {
     expect((await scene.client.permission(USER)).userId).toBe('US.77');
   });
 
-  it('while a call with the user is live is refused, even when both come at once', async () => {
+  it('while a call with the user is live is refused', async () => {
     await scene.client.setPhone({ ...QUICK, ring_ms: 60_000 }, USER);
-    const peer = await scene.peer();
-    const both = await Promise.all([scene.connect(peer.offer), scene.connect(peer.offer)]);
-    const codes = both.flatMap(({ body }) => body.error?.code ?? []);
-    expect(codes).toEqual([138003]);
+    const { peer } = await scene.dial();
+    expect((await scene.connect(peer.offer)).body.error?.code).toBe(138003);
+  });
+
+  it('that comes while another to the same user is being made ready is refused', async () => {
+    const platform = createPlatform({}, '127.0.0.1');
+    const number = platform.numbers.default;
+    platform.permissions.recordOf(number, platform.users.byPhone(USER)).set({ kind: 'permanent' });
+    const { offer } = await scene.peer();
+    const body = { to: USER, session: { sdp_type: 'offer', sdp: offer } };
+    const both = [dial(platform, number, body), dial(platform, number, body)];
+    const results = await Promise.allSettled(both);
+    expect(results.map((result) => (result.status === 'rejected' ? result.reason : null))).toEqual([
+      null,
+      expect.objectContaining({ code: 138003 }),
+    ]);
+    platform.calls.close();
   });
 
   it('after 100 connected calls in 24 hours waits until the time that the error names', async () => {
