@@ -124,12 +124,9 @@ const newCall = z
       .min(5, `5 to ${RING_SECONDS_MAX}`)
       .max(RING_SECONDS_MAX, `5 to ${RING_SECONDS_MAX}`)
       .default(45),
-    ask: z
-      .union([z.boolean(), wording])
-      .default(false)
-      .openapi({
-        description: 'Ask for permission first if there is none, and dial once it is granted',
-      }),
+    ask: z.union([z.boolean(), wording]).default(false).openapi({
+      description: 'Ask for permission first if there is none, and dial once it is granted',
+    }),
   })
   .refine(
     ({ to, recipient, contact_id }) =>
