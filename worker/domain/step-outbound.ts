@@ -382,8 +382,11 @@ export function onOutboundTimer(
         outcome('permission-not-granted', 'caller', 'no answer in time'),
         nowMs,
       );
-    case 'ring':
-      return ending(call, outcome('callee-no-answer', 'system'), nowMs);
+    case 'ring': {
+      // Of a call that the provider has not named nobody knows whether the phone rang.
+      const reason = call.providerCallId === null ? 'dial-unconfirmed' : 'callee-no-answer';
+      return ending(call, outcome(reason, 'system'), nowMs);
+    }
     case 'join':
       return ending(call, outcome('agent-did-not-join', 'agent'), nowMs);
     case 'adopt':
