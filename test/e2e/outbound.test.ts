@@ -1,112 +1,118 @@
 // Calls of the business to WhatsApp users, through the real worker, relay and livekit-server.
-import { RoomServiceClient } from 'livekit-server-sdk';
+import { AgentDispatchClient } from 'livekit-server-sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { CallView as PhoneView, PhoneDescription } from '../local/simulator/client.ts';
-import { ApiError, type CallDetails, type Claim } from '../support/roomline-client.ts';
-import { TestAgent } from '../support/test-agent.ts';
+import type { PhoneDescription } from '../local/simulator/client.ts';
 import { useStack } from '../support/use-stack.ts';
-import { AGENT_HZ, CALLER_HZ, graphOf, hasHeard, Scene } from './scene.ts';
-
-type Started = CallDetails & { seat: Claim | null };
+import { AgentWorker } from './agent-worker.ts';
+import { OutboundScene, type OwnNumber } from './outbound-scene.ts';
+import { CALLER_HZ, graphOf } from './scene.ts';
 
 const stack = useStack('outbound');
-let scene: Scene;
-let numberId = '';
+let out: OutboundScene;
 beforeAll(async () => {
-  scene = await Scene.open(stack());
-  const { data } = await stack().admin.request<{ data: { id: string }[] }>('GET', '/v1/numbers');
-  numberId = data[0]?.id ?? '';
+  out = await OutboundScene.open(stack());
 });
-afterEach(() => scene.clear());
-afterAll(() => scene?.events.close());
-
-let users = 0;
-/** A user whom no other test calls, with permission unless told otherwise. */
-async function user(phone: PhoneDescription = {}, mayBeCalled = true): Promise<string> {
-  const to = `35192${String(++users).padStart(7, '0')}`;
-  await stack().simulator.setPhone({ play: { kind: 'tone', hz: CALLER_HZ }, ...phone }, to);
-  if (mayBeCalled) await stack().simulator.setPermission({ user: to, status: 'permanent' });
-  return to;
-}
-
-const start = (body: object, desk = stack().admin): Promise<Started> =>
-  desk.request<Started>('POST', '/v1/calls', {
-    number_id: numberId,
-    connect: { room: true },
-    ...body,
-  });
-
-/** The phone's side of a call, once it was dialled. */
-async function phoneOf(id: string): Promise<PhoneView> {
-  const { provider_call_id: wacid } = await expect
-    .poll(() => stack().admin.call(id), { timeout: 10_000, interval: 25 })
-    .toMatchObject({ provider_call_id: expect.any(String) })
-    .then(() => stack().admin.call(id));
-  return stack().simulator.get(wacid);
-}
-
-/** Ends are final, told to everybody, and leave no room behind. */
-async function ended(id: string, timeoutMs = 20_000): Promise<CallDetails> {
-  await scene.events.state(id, 'ended', timeoutMs);
-  const { url, apiKey, apiSecret } = stack().livekit;
-  const rooms = new RoomServiceClient(url.replace(/^ws/, 'http'), apiKey, apiSecret);
-  await expect
-    .poll(() => rooms.listRooms([`call-${id}`]), { timeout: 10_000, interval: 50 })
-    .toEqual([]);
-  return stack().admin.call(id);
-}
-
-const joinRoom = async (id: string): Promise<TestAgent> => {
-  const seat = await scene.ana.request<Claim>('POST', `/v1/calls/${id}/join`);
-  return TestAgent.join(seat, { toneHz: AGENT_HZ });
-};
+afterEach(() => out.clear());
+afterAll(() => out?.scene.events.close());
 
 describe.each(['active', 'passive', 'actpass'] as const)('a provider that answers %s', (setup) => {
   it('is connected: both sides hear each other, nothing is sent before the pickup', async () => {
-    const to = await user({ answer_setup: setup, ring_ms: 600 });
-    const { id } = await start({ to });
-    const agent = await joinRoom(id);
-    await scene.events.state(id, 'active');
-    const phone = await phoneOf(id);
-    await Promise.all([agent.hears(CALLER_HZ), scene.phoneHears(phone.id, AGENT_HZ)]);
-    await stack().simulator.hangUp(phone.id);
-    const record = await ended(id);
+    const { id } = await out.start({ to: await out.user({ answer_setup: setup, ring_ms: 600 }) });
+    await out.talks(id, await out.joinRoom(id));
+    const { record, report } = await out.hungUp(id);
     expect(record.outcome).toMatchObject({ result: 'success', reason: 'callee-hung-up' });
-    const report = await phoneOf(id);
-    expect(report.violations).toEqual([]);
-    expect(report.heard.packetsBeforeAccept).toBe(0);
     expect(graphOf(report)).toEqual(['connect 200']);
-    await agent.leave();
   });
 });
 
-it('takes an answer that comes only as the deprecated connection', async () => {
-  const to = await user({ faults: { webhooks: { sdp_in: 'connection' } } });
-  const { id } = await start({ to });
-  const agent = await joinRoom(id);
-  await scene.events.state(id, 'active');
-  await agent.hears(CALLER_HZ);
-  await stack().admin.end(id);
-  expect((await ended(id)).outcome?.reason).toBe('agent-hung-up');
-  await agent.leave();
+describe('an agent', () => {
+  it('is rung, the user is dialled once they are in the room, and the first words arrive', async () => {
+    const to = await out.user({ ring_ms: 400 });
+    const { id, state } = await out.start({ to, connect: { agent_id: await out.agentId('Ana') } });
+    expect(state).toBe('ringing');
+    expect(await out.dialsTo(to)).toBe(0);
+    const agent = await out.scene.join(out.scene.ana, id);
+    await out.talks(id, agent);
+    await agent.leave();
+    const { record, report } = await out.ended(id);
+    expect(record.outcome).toMatchObject({ reason: 'agent-left', ended_by: 'agent' });
+    expect(graphOf(report!)).toEqual(['connect 200', 'terminate 200']);
+  });
+
+  it('who places the call has a seat at once', async () => {
+    const connect = { agent_id: await out.agentId('Ana') };
+    const { id, seat } = await out.start({ to: await out.user(), connect }, out.scene.ana);
+    await out.talks(id, await out.seat(seat!));
+    await out.scene.ana.end(id);
+    const { record } = await out.ended(id);
+    expect(record.outcome).toMatchObject({ reason: 'agent-hung-up', ended_by: 'agent' });
+  });
+
+  it('who is not the chosen one cannot take the call', async () => {
+    const to = await out.user();
+    const { id } = await out.start({ to, connect: { agent_id: await out.agentId('Ana') } });
+    await expect(out.scene.ben.claim(id)).rejects.toMatchObject({ status: 403 });
+    await stack().admin.end(id);
+    expect((await out.ended(id)).record.outcome?.reason).toBe('cancelled');
+    expect(await out.dialsTo(to)).toBe(0);
+  });
 });
 
-it('rings the chosen agent, dials once they are in the room, and the first words arrive', async () => {
-  const to = await user({ ring_ms: 400 });
-  const { agents } = await stack()
-    .admin.request<{ data: { id: string; name: string }[] }>('GET', '/v1/agents')
-    .then(({ data }) => ({ agents: data }));
-  const ana = agents.find(({ name }) => name === 'Ana');
-  const { id, state } = await start({ to, connect: { agent_id: ana?.id } });
-  expect(state).toBe('ringing');
-  const agent = await scene.join(scene.ana, id);
-  await scene.events.state(id, 'active');
-  const phone = await phoneOf(id);
-  await Promise.all([agent.hears(CALLER_HZ), scene.phoneHears(phone.id, AGENT_HZ)]);
-  await agent.leave();
-  const record = await ended(id);
-  expect(record.outcome).toMatchObject({ reason: 'agent-left', ended_by: 'agent' });
-  expect(graphOf(await phoneOf(id))).toEqual(['connect 200', 'terminate 200']);
+describe('an AI agent', () => {
+  let worker: AgentWorker;
+  beforeAll(async () => {
+    worker = await AgentWorker.register(stack().livekit, 'receptionist');
+  });
+  afterAll(() => worker?.close());
+
+  const ai = { ai: { name: 'receptionist', metadata: '{"order":17}' } };
+  const join = async (id: string) => {
+    const { token } = await worker.job(`call-${id}`);
+    return out.seat({ livekit_url: stack().livekit.url, token });
+  };
+
+  it('is dispatched when the phone rings, is alone until the pickup, and then both hear each other', async () => {
+    const { id } = await out.start({ to: await out.user({ behaviour: 'ignore' }), connect: ai });
+    const agent = await join(id);
+    const phone = await out.rings(id);
+    const { url, apiKey, apiSecret } = stack().livekit;
+    const dispatches = new AgentDispatchClient(url.replace(/^ws/, 'http'), apiKey, apiSecret);
+    // LiveKit lists one without a name for every room: that of agents who join all rooms.
+    const listed = await dispatches.listDispatch(`call-${id}`);
+    expect(listed.filter(({ agentName }) => agentName !== '')).toMatchObject([
+      { agentName: 'receptionist', metadata: '{"order":17}' },
+    ]);
+    expect(await worker.job(`call-${id}`)).toMatchObject({ metadata: '{"order":17}' });
+    // Agents greet whom they see join, so the user must not be there before the pickup.
+    expect([...agent.room.remoteParticipants.keys()]).toEqual([]);
+    await stack().simulator.pickUp(phone.id);
+    await out.talks(id, agent);
+    const { record } = await out.hungUp(id);
+    expect(record.outcome?.reason).toBe('callee-hung-up');
+    const types = record.timeline.map(({ type }) => type);
+    expect(types.indexOf('agent-dispatched')).toBeGreaterThan(types.indexOf('alerting'));
+    expect(worker.countOf(`call-${id}`)).toBe(1);
+    await agent.gone();
+  });
+
+  it('who leaves ends the call at once', async () => {
+    const { id } = await out.start({ to: await out.user(), connect: ai });
+    const agent = await join(id);
+    await out.talks(id, agent);
+    await agent.leave();
+    const { record, report } = await out.ended(id);
+    expect(record.outcome).toMatchObject({ reason: 'agent-left', ended_by: 'agent' });
+    expect(report?.ended).toEqual({ by: 'business', reason: 'terminate' });
+    expect(record.timeline.map(({ type }) => type)).not.toContain('agent-left');
+  });
+
+  it('is let go when the user declines', async () => {
+    const { id } = await out.start({ to: await out.user({ behaviour: 'ignore' }), connect: ai });
+    const agent = await join(id);
+    await stack().simulator.decline((await out.rings(id)).id);
+    expect((await out.ended(id)).record.outcome?.reason).toBe('callee-rejected');
+    await agent.gone();
+  });
 });
 
 describe('ends', () => {
@@ -114,94 +120,95 @@ describe('ends', () => {
     ['declined', { behaviour: 'reject' }, 'callee-rejected'],
     ['busy', { behaviour: 'busy' }, 'callee-rejected'],
     ['not picked up', { behaviour: 'ignore', ring_ms: 500 }, 'callee-no-answer'],
+    ['a phone that is off', { behaviour: 'offline', ring_ms: 500 }, 'callee-no-answer'],
     ['not on WhatsApp', { behaviour: 'uncallable' }, 'callee-not-reachable'],
   ])('%s', async (_name, phone, reason) => {
-    const { id } = await start({ to: await user(phone) });
-    const record = await ended(id);
+    const { id } = await out.start({ to: await out.user(phone) });
+    const { record } = await out.ended(id);
     expect(record.outcome?.reason).toBe(reason);
   });
 
+  it('the ring limit', async () => {
+    const to = await out.user({ behaviour: 'ignore' });
+    const { id } = await out.start({ to, ring_seconds: 5 });
+    const { record, report } = await out.ended(id);
+    expect(record.outcome).toMatchObject({ reason: 'callee-no-answer', ended_by: 'system' });
+    expect(report?.ended).toEqual({ by: 'business', reason: 'terminate' });
+  });
+
   it('cancelled while it rings', async () => {
-    const { id } = await start({ to: await user({ behaviour: 'ignore' }) });
-    await scene.events.first(
-      'ringing',
-      ({ call, event }) => call.id === id && event === 'alerting',
-    );
+    const { id } = await out.start({ to: await out.user({ behaviour: 'ignore' }) });
+    await out.rings(id);
     await stack().admin.end(id);
-    expect((await ended(id)).outcome?.reason).toBe('cancelled');
-    expect(graphOf(await phoneOf(id))).toEqual(['connect 200', 'terminate 200']);
+    const { record, report } = await out.ended(id);
+    expect(record.outcome?.reason).toBe('cancelled');
+    expect(graphOf(report!)).toEqual(['connect 200', 'terminate 200']);
   });
 
-  it('without permission the provider is asked once, and not again', async () => {
-    const to = await user({}, false);
-    const { id } = await start({ to });
-    const record = await ended(id);
+  it('cancelled while the provider is still being asked to dial', async () => {
+    await out.nextDial({ kind: 'slow', delay_ms: 1_000 });
+    // No webhook names the call either, so only the late reply does.
+    const drop = ['connect', 'ringing'] as ('connect' | 'ringing')[];
+    const to = await out.user({ behaviour: 'ignore', faults: { webhooks: { drop } } });
+    const { id } = await out.start({ to });
+    await out.entry(id, 'offer-made');
+    await stack().admin.end(id);
+    const { record, report } = await out.ended(id);
+    expect(record.outcome?.reason).toBe('cancelled');
+    expect(report?.ended).toEqual({ by: 'business', reason: 'terminate' });
+  });
+
+  it('nobody joins after the pickup: the user does not listen to silence for ever', async () => {
+    const { id } = await out.start({
+      to: await out.user(),
+      connect: { ai: { name: 'nobody-registered-this' } },
+    });
+    const { record, report } = await out.ended(id, 30_000);
+    expect(record.outcome?.reason).toBe('agent-did-not-join');
+    expect(report?.ended).toEqual({ by: 'business', reason: 'terminate' });
+  });
+});
+
+describe.each(['meta', '360dialog'] as const)('the contract with %s', (provider) => {
+  let number: OwnNumber;
+  beforeAll(async () => {
+    const style = provider === '360dialog' ? { error_style: 'string' } : {};
+    number = await out.number(provider, { ...style, permission_error_status: 400 });
+  });
+  const started = async (phone: PhoneDescription, mayBeCalled = true) => {
+    const atProvider = number.atProvider.phoneNumberId;
+    const to = await out.user(phone, { mayBeCalled, number: atProvider });
+    return { to, ...(await out.start({ to, number_id: number.id })) };
+  };
+
+  it('answered', async () => {
+    const { id } = await started({});
+    const agent = await out.joinRoom(id);
+    const phone = await out.talks(id, agent);
+    expect(phone).toMatchObject({
+      numberId: number.atProvider.phoneNumberId,
+      direction: 'outbound',
+    });
+    const { record, report } = await out.hungUp(id);
+    expect(record.outcome).toMatchObject({ result: 'success', reason: 'callee-hung-up' });
+    expect(graphOf(report)).toEqual(['connect 200']);
+    expect(agent.heard.some(({ hz }) => hz === CALLER_HZ)).toBe(true);
+  });
+
+  it('rejected', async () => {
+    const { id } = await started({ behaviour: 'reject' });
+    const { record, report } = await out.ended(id);
+    expect(record.outcome).toMatchObject({ reason: 'callee-rejected', ended_by: 'caller' });
+    expect(report?.ended).toMatchObject({ by: 'callee', reason: 'reject' });
+  });
+
+  it('no permission: the provider is asked once, and not again', async () => {
+    const { id, to } = await started({}, false);
+    const { record, report } = await out.ended(id);
     expect(record.outcome).toMatchObject({ result: 'client_error', reason: 'no-permission' });
-    const again = await start({ to }).catch((error: unknown) => error);
-    expect(again).toBeInstanceOf(ApiError);
-    expect((again as ApiError).status).toBe(409);
+    expect(report).toBeUndefined();
+    await out.learnt(id);
+    const again = await out.refused({ to, number_id: number.id });
+    expect(again).toMatchObject({ status: 409, problem: { reason: 'no-permission' } });
   });
-});
-
-it.each([
-  ['the reply to the dial is lost', { graph: [{ action: 'connect', kind: 'act-then-drop' }] }],
-  ['every webhook comes twice', { webhooks: { duplicates: 1 } }],
-] as const)('is connected once although %s', async (_name, faults) => {
-  const to = await user({ faults: faults as PhoneDescription['faults'] });
-  const { id } = await start({ to });
-  const agent = await joinRoom(id);
-  await scene.events.state(id, 'active');
-  await agent.hears(CALLER_HZ);
-  const phone = await phoneOf(id);
-  await stack().simulator.hangUp(phone.id);
-  expect((await ended(id)).outcome?.reason).toBe('callee-hung-up');
-  const calls = await stack().simulator.list();
-  expect(calls.filter((call) => call.to === to || call.from === to)).toHaveLength(1);
-  await agent.leave();
-});
-
-it('asks for permission, waits for the grant, then dials', async () => {
-  const to = await user({ permission_reply: { response: 'accept' } }, false);
-  await stack().simulator.setPermission({ user: to, window: 'open' });
-  await stack().simulator.userMessage({ user: to });
-  const { id } = await start({ to, ask: { text: 'May we call you?' } });
-  await scene.events.state(id, 'active');
-  await stack().admin.end(id);
-  expect((await ended(id)).outcome?.reason).toBe('agent-hung-up');
-});
-
-it('calls through 360dialog beside a number at Meta', async () => {
-  const added = await stack().simulator.addNumber({ provider: '360dialog' });
-  const number = await stack().admin.request<{
-    id: string;
-    webhook_url: string;
-    webhook_headers: Record<string, string>;
-  }>('POST', '/v1/numbers', {
-    provider: '360dialog',
-    phone_number_id: added.phoneNumberId,
-    display_phone_number: added.displayPhoneNumber,
-    access_token: added.apiKey,
-    api_base_url: added.apiBaseUrl,
-  });
-  const configured = await fetch(`${added.apiBaseUrl}/v1/configs/webhook`, {
-    method: 'POST',
-    headers: { 'd360-api-key': added.apiKey ?? '', 'content-type': 'application/json' },
-    body: JSON.stringify({ url: number.webhook_url, headers: number.webhook_headers }),
-  });
-  expect(configured.status).toBe(200);
-  const to = await user({}, false);
-  await stack().simulator.setPermission({
-    user: to,
-    status: 'permanent',
-    number: added.phoneNumberId,
-  });
-  const { id } = await start({ to, number_id: number.id });
-  const agent = await joinRoom(id);
-  await scene.events.state(id, 'active');
-  await agent.hears(CALLER_HZ);
-  const phone = await phoneOf(id);
-  expect(hasHeard(await scene.phoneHears(phone.id, AGENT_HZ), AGENT_HZ)).toBe(true);
-  await stack().simulator.hangUp(phone.id);
-  expect((await ended(id)).outcome?.reason).toBe('callee-hung-up');
-  await agent.leave();
 });
