@@ -15,6 +15,7 @@ import { permissionRoutes } from './http/permission-routes.ts';
 import { notFound, onError } from './http/problems.ts';
 import { relayRoutes } from './http/relay-routes.ts';
 import { bearer, json, newRoutes, refusals } from './http/routes.ts';
+import { startCallRoute } from './http/start-call-route.ts';
 import { webhookRoutes } from './http/webhook-routes.ts';
 import type { Services } from './services.ts';
 
@@ -56,6 +57,7 @@ export function createApp(services: Services) {
   app.route('/v1', relayRoutes(services));
   app.use('/v1/*', authenticate(services));
   app.route('/v1', callRoutes(services));
+  app.route('/v1', startCallRoute(services));
   app.route('/v1', eventRoutes(services));
   app.route('/v1', numberRoutes(services));
   app.route('/v1', numberCallingRoutes(services));

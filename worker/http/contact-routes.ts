@@ -5,11 +5,9 @@ import { contactView, iso } from '../call-view.ts';
 import { identitiesOf, isPhone } from '../domain/contact.ts';
 import { addressOf, resolveContact } from '../handlers/contact-of.ts';
 import type { Services } from '../services.ts';
+import { pageOf, pageQuery } from './paging.ts';
 import { Problem, problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
-
-const PAGE_DEFAULT = 50;
-const PAGE_MAX = 100;
 
 const phone = z
   .string()
@@ -72,27 +70,11 @@ const list = createRoute({
     query: z.object({
       phone: phone.optional(),
       bsuid: bsuid.optional(),
-      limit: z.coerce
-        .number()
-        .int()
-        .min(1, `a whole number from 1 to ${PAGE_MAX}`)
-        .max(PAGE_MAX, `a whole number from 1 to ${PAGE_MAX}`)
-        .default(PAGE_DEFAULT),
-      cursor: z
-        .string()
-        .max(64)
-        .optional()
-        .openapi({ description: '`next_cursor` of the page before' }),
+      ...pageQuery,
     }),
   },
   responses: {
-    200: json(
-      'A page of contacts',
-      z.object({
-        data: z.array(contactRecord),
-        next_cursor: z.string().nullable().openapi({ description: 'Null on the last page' }),
-      }),
-    ),
+    200: json('A page of contacts', pageOf(contactRecord)),
     ...refusals,
   },
 });

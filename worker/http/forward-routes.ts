@@ -5,11 +5,9 @@ import { iso } from '../call-view.ts';
 import { retryForward } from '../handlers/forward-webhook.ts';
 import type { Services } from '../services.ts';
 import { requireAdmin } from './authentication.ts';
-import { Problem, problemContent } from './problems.ts';
+import { pageOf, pageQuery } from './paging.ts';
+import { invalidField, Problem, problemContent } from './problems.ts';
 import { bearer, json, newRoutes, refusals } from './routes.ts';
-
-const PAGE_DEFAULT = 50;
-const PAGE_MAX = 200;
 
 const forwardView = z
   .object({
@@ -35,26 +33,11 @@ const list = createRoute({
       dead: z
         .enum(['true', 'false'], 'true for those given up, false for those still being tried')
         .optional(),
-      limit: z.coerce
-        .number()
-        .int()
-        .min(1, `a whole number from 1 to ${PAGE_MAX}`)
-        .max(PAGE_MAX, `a whole number from 1 to ${PAGE_MAX}`)
-        .default(PAGE_DEFAULT),
-      cursor: z
-        .string()
-        .regex(/^\d{1,15}$/, '`next_cursor` of an earlier page')
-        .optional(),
+      ...pageQuery,
     }),
   },
   responses: {
-    200: json(
-      'A page of webhooks',
-      z.object({
-        data: z.array(forwardView),
-        next_cursor: z.string().nullable().openapi({ description: 'Null on the last page' }),
-      }),
-    ),
+    200: json('A page of webhooks', pageOf(forwardView)),
     ...refusals,
   },
 });
@@ -85,7 +68,7 @@ export function forwardRoutes(services: Services) {
     const { dead, limit, cursor } = c.req.valid('query');
     const filter = {
       isDead: dead === undefined ? undefined : dead === 'true',
-      beforeId: cursor === undefined ? undefined : Number(cursor),
+      beforeId: cursor === undefined ? undefined : idOf(cursor),
     };
     // One more than asked for tells whether there is another page.
     const rows = await services.forwards.list(filter, limit + 1);
@@ -103,6 +86,11 @@ export function forwardRoutes(services: Services) {
     return c.json({ is_delivered: left === null, forward: left && view(left) }, 200);
   });
   return app;
+}
+
+function idOf(cursor: string): number {
+  if (!/^\d{1,15}$/.test(cursor)) throw invalidField('cursor', '`next_cursor` of an earlier page');
+  return Number(cursor);
 }
 
 const view = (forward: ForwardSummary): z.infer<typeof forwardView> => ({
