@@ -76,3 +76,22 @@ export interface CallStore {
   /** Forgets tombstones made before `beforeMs`, a bounded number at a time. */
   deleteTombstones(beforeMs: number): Promise<void>;
 }
+
+/** Times in epoch ms. Addresses are `address:port`. */
+export interface IceResult {
+  readonly atMs: number;
+  readonly isConnected: boolean;
+  readonly local?: string | undefined;
+  /** `host`, or `prflx` and `srflx` behind a NAT. */
+  readonly localType?: string | undefined;
+  readonly remote?: string | undefined;
+}
+
+/** A connected relay. */
+export interface RelayStatus {
+  readonly id: string;
+  readonly instance: string;
+  readonly capacity: number;
+  readonly isDraining: boolean;
+  readonly lastIce: IceResult | null;
+}

@@ -1,7 +1,7 @@
 // What a relay reports, as an event of the call.
 import type { RelayEvent } from '../relay/protocol.ts';
-import type { IceResult } from './adapters/relay-sockets.ts';
 import type { CallEvent } from './domain/call.ts';
+import type { IceResult } from './ports.ts';
 
 export function callEvent(event: RelayEvent): CallEvent {
   const { seq } = event;

@@ -2,36 +2,20 @@
 // commands of the worker, relays' sockets, subscribers, jobs, the alarm. It decides nothing itself.
 import { DurableObject } from 'cloudflare:workers';
 import { drizzle } from 'drizzle-orm/d1';
-import {
-  CLOSE_BAD_FRAME,
-  frameFromRelay,
-  parseFrame,
-  PING,
-  PONG,
-  PROTOCOL_VERSION,
-  type FrameFromRelay,
-  type Hello,
-  type RelayEvent,
-} from '../relay/protocol.ts';
+import { PING, PONG } from '../relay/protocol.ts';
 import { createCallStore } from './adapters/call-store-d1.ts';
 import { EventSockets, type CallNotice } from './adapters/event-sockets.ts';
-import { callerToken } from './adapters/livekit.ts';
-import { RelaySockets, type RelayStatus } from './adapters/relay-sockets.ts';
 import { CallBook } from './call-book.ts';
 import type { CallView } from './call-view.ts';
 import { parseConfig, type Config } from './config.ts';
 import {
-  hasMedia,
   isOver,
-  wanted,
   type Actor,
   type Call,
-  type CallEvent,
   type Claim,
   type Decision,
   type Dial,
   type Offer,
-  type RelayMessage,
   type Termination,
 } from './domain/call.ts';
 import { type CallId, type ContactId, type NumberId, type RelayId } from './domain/ids.ts';
@@ -41,7 +25,7 @@ import type { Env } from './env.ts';
 import { notice, view } from './notices.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { CallStore, Contact, StoredEntry } from './ports.ts';
-import { callEvent, iceResult } from './relay-events.ts';
+import { RelayDesk, type RelayLoad } from './relay-desk.ts';
 import { runJob } from './run-job.ts';
 
 /** How long an end without a call is remembered; the provider's retries of a call come within minutes. */
@@ -71,10 +55,8 @@ export interface DialResult extends CommandResult {
 export class Switchboard extends DurableObject<Env> {
   readonly #store: CallStore;
   readonly #book: CallBook;
-  readonly #relays: RelaySockets;
+  readonly #desk: RelayDesk;
   readonly #subscribers: EventSockets;
-  /** Calls that are being placed: they count as load before they are stored. */
-  readonly #placing = new Map<CallId, RelayId>();
   /** Pairs of number and contact that are being dialled: taken before they are stored. */
   readonly #dialling = new Map<string, CallId>();
   #config: Config | null = null;
@@ -85,15 +67,15 @@ export class Switchboard extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = createCallStore(drizzle(env.DB));
-    this.#relays = new RelaySockets(ctx);
     this.#subscribers = new EventSockets(ctx);
     this.#book = new CallBook({
       store: this.#store,
       now: () => Date.now(),
       wakeAt: (atMs) => this.#wakeAt(atMs),
       act: (call, decision, entry) => this.#act(call, decision, entry),
-      resume: (call) => this.#resume(call),
+      resume: (call) => this.#desk.resume(call),
     });
+    this.#desk = new RelayDesk(ctx, this.#book, () => this.#settings());
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
   }
 
@@ -113,7 +95,7 @@ export class Switchboard extends DurableObject<Env> {
     switch (delivery.type) {
       case 'offer': {
         const { offer, contact } = delivery;
-        await this.#placed(offer.id, (event) => this.#book.apply(offer.id, event, contact), {
+        await this.#desk.placed(offer.id, (event) => this.#book.apply(offer.id, event, contact), {
           type: 'offer',
           offer,
         });
@@ -158,29 +140,6 @@ export class Switchboard extends DurableObject<Env> {
     return past?.direction === 'outbound' && past.numberId === numberId ? past.id : null;
   }
 
-  /** Applies an event with a place for the call's media, which counts as taken until the decision is stored. */
-  async #placed<T>(
-    id: CallId,
-    apply: (event: () => CallEvent) => Promise<T>,
-    event: DistributiveOmit<CallEvent & { placement?: unknown }, 'placement'>,
-  ): Promise<T> {
-    const place = (): CallEvent => {
-      const placement = this.#relays.place((relayId) => this.#loadOf(relayId));
-      if (placement) this.#placing.set(id, placement.relayId);
-      return { ...event, placement } as CallEvent;
-    };
-    try {
-      return await apply(place);
-    } finally {
-      this.#placing.delete(id);
-    }
-  }
-
-  #loadOf(relayId: RelayId): number {
-    const placing = [...this.#placing.values()].filter((id) => id === relayId).length;
-    return this.#book.loadOf(relayId) + placing;
-  }
-
   /** Starts a call of the business, unless the number is already calling this user. Repeating it with the same id is harmless. */
   async dial(dial: Dial, contact: Contact): Promise<DialResult> {
     await this.#book.load();
@@ -197,7 +156,7 @@ export class Switchboard extends DurableObject<Env> {
     if (other !== undefined && other !== dial.id) return { call: null, conflict: null };
     this.#dialling.set(pair, dial.id);
     try {
-      const call = await this.#placed(
+      const call = await this.#desk.placed(
         dial.id,
         (event) => this.#book.apply(dial.id, event, contact),
         { type: 'dial', dial },
@@ -223,7 +182,10 @@ export class Switchboard extends DurableObject<Env> {
     );
     await Promise.all(
       waiting.map(({ id }) =>
-        this.#placed(id, (event) => this.#book.apply(id, event), { type: 'permission', isGranted }),
+        this.#desk.placed(id, (event) => this.#book.apply(id, event), {
+          type: 'permission',
+          isGranted,
+        }),
       ),
     );
   }
@@ -238,11 +200,9 @@ export class Switchboard extends DurableObject<Env> {
     return this.#result(await this.#book.apply(id, { type: 'end', actor }));
   }
 
-  async relays(): Promise<(RelayStatus & { load: number })[]> {
+  async relays(): Promise<RelayLoad[]> {
     await this.#book.load();
-    return this.#relays
-      .connected()
-      .map((relay) => ({ ...relay, load: this.#loadOf(relay.id as RelayId) }));
+    return this.#desk.relays();
   }
 
   #result(call: Call | null): CommandResult {
@@ -257,7 +217,7 @@ export class Switchboard extends DurableObject<Env> {
     const [, kind, id] = url.pathname.split('/');
     const { 0: client, 1: server } = new WebSocketPair();
     if (kind === 'relay' && id) {
-      this.#relays.accept(server, decodeURIComponent(id) as RelayId);
+      this.#desk.accept(server, decodeURIComponent(id) as RelayId);
       return new Response(null, { status: 101, webSocket: client });
     }
     await this.#subscribe(server, url.searchParams);
@@ -288,87 +248,18 @@ export class Switchboard extends DurableObject<Env> {
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    const relay = this.#relays.relayOf(socket);
-    // Subscribers have nothing to say.
-    if (!relay) return;
-    const text = typeof message === 'string' ? message : '';
-    const parsed = parseFrame(frameFromRelay, text);
-    if (parsed.ok) return this.#onFrame(socket, relay, parsed.frame);
-    if (parsed.kind === 'unknown') return;
-    console.error('relay.bad-frame', { relayId: relay.relayId, problem: parsed.message });
-    socket.close(CLOSE_BAD_FRAME, 'bad frame');
+    await this.#desk.receive(socket, message);
   }
 
   override webSocketClose(socket: WebSocket): void {
     socket.close();
   }
 
-  async #onFrame(
-    socket: WebSocket,
-    relay: { relayId: RelayId; instance: string | null },
-    frame: FrameFromRelay,
-  ): Promise<void> {
-    switch (frame.type) {
-      case 'hello':
-        return this.#onHello(socket, relay.relayId, frame);
-      case 'draining':
-        return this.#relays.drain(socket);
-      case 'call.is':
-        return;
-      case 'answered':
-      case 'offered':
-      case 'media-up':
-      case 'room-joined':
-      case 'participant-joined':
-      case 'ready':
-      case 'participant-left':
-      case 'publisher-skipped':
-      case 'ended':
-        return this.#onRelayEvent(socket, relay, frame);
-    }
-  }
-
-  async #onHello(socket: WebSocket, relayId: RelayId, hello: Hello): Promise<void> {
-    if (hello.relay_id !== relayId) {
-      socket.close(CLOSE_BAD_FRAME, 'relay_id is not the one that the secret belongs to');
-      return;
-    }
-    await this.#book.load();
-    this.#relays.greet(socket, hello);
-    this.#relays.reply(socket, { type: 'welcome', protocol: PROTOCOL_VERSION });
-    const mine = [...this.#book.calls()].filter((call) => call.placement?.relayId === relayId);
-    for (const call of mine) {
-      if (call.placement?.instance === hello.instance) this.#resume(call);
-      else if (hasMedia(call)) void this.#book.applyPatiently(call.id, { type: 'relay.lost' });
-    }
-    for (const id of hello.calls) {
-      const call = this.#book.get(id as CallId);
-      if (!call || !hasMedia(call)) this.#relays.reply(socket, { type: 'call.close', call_id: id });
-    }
-  }
-
-  async #onRelayEvent(
-    socket: WebSocket,
-    relay: { relayId: RelayId; instance: string | null },
-    event: RelayEvent,
-  ): Promise<void> {
-    const ice = iceResult(event, Date.now());
-    if (ice) this.#relays.noteIce(socket, ice);
-    const committed = this.#relays.received(socket, event.seq);
-    await this.#book.load();
-    const placement = this.#book.get(event.call_id as CallId)?.placement;
-    // A relay can speak only of calls that were placed on it.
-    const isTheirs = placement?.relayId === relay.relayId && placement.instance === relay.instance;
-    if (!isTheirs || (await this.#book.applyPatiently(event.call_id as CallId, callEvent(event)))) {
-      committed();
-    }
-  }
-
   // ---- acting on decisions ---------------------------------------------------------------------------------------------------
 
   #act(call: Call, decision: Decision, entry: StoredEntry): void {
     this.#lastCursor = Math.max(this.#lastCursor, entry.cursor);
-    for (const message of decision.messages) this.#tellRelay(call, message);
+    for (const message of decision.messages) this.#desk.tell(call, message);
     for (const job of decision.jobs) void this.#run(call, job);
     if (call.state === 'tombstone') void this.#wakeAt(Date.now() + TOMBSTONE_MS);
     else this.#subscribers.publish(notice(call, entry));
@@ -382,66 +273,17 @@ export class Switchboard extends DurableObject<Env> {
     }
   }
 
-  /** Says again what the relay may not have heard; all of it is harmless when repeated. */
-  #resume(call: Call): void {
-    if (!hasMedia(call)) return;
-    if (call.state === 'offered') this.#tellRelay(call, 'answer');
-    if (call.state === 'offering') this.#tellRelay(call, 'offer');
-    if (call.direction === 'outbound' && call.answerSdp !== null) this.#tellRelay(call, 'apply');
-    this.#tellRelay(call, 'want');
-  }
-
-  #tellRelay(call: Call, message: RelayMessage): void {
-    const { placement } = call;
-    if (!placement) return;
-    switch (message) {
-      case 'answer':
-        if (call.offerSdp === null) return;
-        this.#relays.send(placement, { type: 'call.answer', call_id: call.id, sdp: call.offerSdp });
-        return;
-      case 'offer':
-        this.#relays.send(placement, { type: 'call.offer', call_id: call.id });
-        return;
-      case 'apply':
-        if (call.answerSdp === null) return;
-        this.#relays.send(placement, {
-          type: 'call.apply-answer',
-          call_id: call.id,
-          sdp: call.answerSdp,
-        });
-        return;
-      case 'want':
-        void this.#sendWant(call);
-        return;
-      case 'close':
-        this.#relays.send(placement, { type: 'call.close', call_id: call.id });
-    }
-  }
-
-  async #sendWant(call: Call): Promise<void> {
-    if (!call.placement) return;
-    const want = wanted(call);
-    const room = want.hasRoom
-      ? { url: this.#settings().LIVEKIT_URL, token: await callerToken(this.#liveKit(), call) }
-      : undefined;
-    this.#relays.send(call.placement, {
-      type: 'call.want',
-      call_id: call.id,
-      rev: call.version,
-      connect: want.connect,
-      open: want.open,
-      audience: want.audience,
-      ...(room ? { room } : {}),
-    });
-  }
-
   async #run(call: Call, job: PendingJob): Promise<void> {
     const result = await runJob(this.#outgoing(), call, job);
     const event = { type: 'job', jobId: job.id, result } as const;
     // Replies that can make an outbound call go on to its dial, which needs a place for its media.
     const needsPlace = job.job.action === 'await' || job.job.action === 'ask';
     if (needsPlace) {
-      await this.#placed(call.id, (placed) => this.#book.applyPatiently(call.id, placed), event);
+      await this.#desk.placed(
+        call.id,
+        (placed) => this.#book.applyPatiently(call.id, placed),
+        event,
+      );
     } else {
       await this.#book.applyPatiently(call.id, event);
     }
@@ -458,7 +300,8 @@ export class Switchboard extends DurableObject<Env> {
   async #wakeAt(atMs: number): Promise<void> {
     if (atMs === Infinity || (this.#alarmAtMs !== null && this.#alarmAtMs <= atMs)) return;
     const known = this.#alarmAtMs ?? (await this.ctx.storage.getAlarm());
-    const earliest = Math.min(known ?? Infinity, atMs);
+    // Somebody else may have set one during the wait.
+    const earliest = Math.min(known ?? Infinity, this.#alarmAtMs ?? Infinity, atMs);
     this.#alarmAtMs = earliest;
     await this.ctx.storage.setAlarm(earliest);
   }
@@ -485,15 +328,4 @@ export class Switchboard extends DurableObject<Env> {
     this.#config ??= parseConfig({ ...this.env });
     return this.#config;
   }
-
-  #liveKit() {
-    const config = this.#settings();
-    return {
-      url: config.LIVEKIT_URL,
-      apiKey: config.LIVEKIT_API_KEY,
-      apiSecret: config.LIVEKIT_API_SECRET,
-    };
-  }
 }
-
-type DistributiveOmit<T, K extends string> = T extends unknown ? Omit<T, K> : never;

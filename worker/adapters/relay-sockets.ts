@@ -8,6 +8,7 @@ import {
 } from '../../relay/protocol.ts';
 import type { Placement } from '../domain/call.ts';
 import type { RelayId } from '../domain/ids.ts';
+import type { IceResult, RelayStatus } from '../ports.ts';
 
 const TAG = 'relay';
 
@@ -23,24 +24,6 @@ interface Attachment {
   } | null;
   /** How the latest call's media got through, or did not. */
   readonly lastIce?: IceResult;
-}
-
-/** Times in epoch ms. Addresses are `address:port`. */
-export interface IceResult {
-  readonly atMs: number;
-  readonly isConnected: boolean;
-  readonly local?: string | undefined;
-  /** `host`, or `prflx` and `srflx` behind a NAT. */
-  readonly localType?: string | undefined;
-  readonly remote?: string | undefined;
-}
-
-export interface RelayStatus {
-  readonly id: string;
-  readonly instance: string;
-  readonly capacity: number;
-  readonly isDraining: boolean;
-  readonly lastIce: IceResult | null;
 }
 
 export class RelaySockets {

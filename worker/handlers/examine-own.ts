@@ -1,8 +1,7 @@
 // Checks of Roomline's own parts: webhooks that came, relays, LiveKit, the database.
 import { checkLiveKit } from '../adapters/livekit-check.ts';
-import type { RelayStatus } from '../adapters/relay-sockets.ts';
 import { cannotTell, fine, problem, type Finding } from '../domain/finding.ts';
-import type { BusinessNumber } from '../ports.ts';
+import type { BusinessNumber, RelayStatus } from '../ports.ts';
 import type { Services } from '../services.ts';
 import type { Checks } from './examine-number.ts';
 

@@ -1,8 +1,8 @@
 // `/v1/relays`: registering relays, seeing which are connected, and the WebSocket that each of them opens.
 import { createRoute, z } from '@hono/zod-openapi';
-import type { IceResult } from '../adapters/relay-sockets.ts';
 import { newSecret, sha256Hex } from '../adapters/sealed-secret.ts';
 import { iso } from '../call-view.ts';
+import type { IceResult } from '../ports.ts';
 import type { Services } from '../services.ts';
 import { authenticate, bearerOf, matchesHash, requireAdmin } from './authentication.ts';
 import { Problem, problemContent } from './problems.ts';
