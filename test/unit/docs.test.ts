@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { environment } from '../../relay/config.ts';
 import { settings } from '../../worker/config.ts';
+import { createApp } from '../../worker/app.ts';
 import { CALL_STATES } from '../../worker/domain/call.ts';
-import { OUTCOME_REASONS } from '../../worker/domain/outcome.ts';
+import { OUTCOME_REASONS, REMEDIES } from '../../worker/domain/outcome.ts';
+import type { Services } from '../../worker/services.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -26,6 +28,18 @@ it('FAILURES.md has a row for every outcome, with its result', () => {
   );
 });
 
+it('FAILURES.md gives the remedy that the API gives', () => {
+  const rows = new Map(
+    [...read('FAILURES.md').matchAll(/^\| `([\w-]+)` \| .* \| (.*) \|$/gm)].map(
+      ([, reason = '', cell = '']) => [reason, cell],
+    ),
+  );
+  const wrong = Object.entries(REMEDIES).filter(
+    ([reason, remedy]) => !rows.get(reason)?.includes(remedy),
+  );
+  expect(wrong).toEqual([]);
+});
+
 it('ARCHITECTURE.md has a row for every state', () => {
   expect(tokens('ARCHITECTURE.md', 'States')).toEqual([...CALL_STATES]);
 });
@@ -36,6 +50,74 @@ it.each([
 ])('%s lists every setting', (file, schema) => {
   const listed = [...read(file).matchAll(/^([A-Z_]+)=/gm)].flatMap(([, name]) => name ?? []);
   expect(listed.toSorted()).toEqual(Object.keys(schema.shape).toSorted());
+});
+
+/** Of the OpenAPI document: operations by route, parameters written as `{}`. */
+interface Operation {
+  readonly requestBody?: {
+    readonly content: Record<string, { readonly schema: { readonly $ref?: string } }>;
+  };
+}
+async function api() {
+  // The routes ask their services for nothing before a request needs it.
+  const response = await createApp({} as Services).request('/v1/openapi.json');
+  const { paths, components } = (await response.json()) as {
+    paths: Record<string, Record<string, Operation>>;
+    components: { schemas: Record<string, { properties?: object }> };
+  };
+  const operations = new Map<string, Operation>();
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const [method, operation] of Object.entries(methods)) {
+      operations.set(routeOf(method, path), operation);
+    }
+  }
+  return { operations, schemas: components.schemas };
+}
+const routeOf = (method: string, path: string): string =>
+  `${method.toUpperCase()} ${path.replaceAll(/:\w+|\{\w+\}/g, '{}')}`;
+
+/** Commands of shell examples that call Roomline's own API. */
+const curls = (text: string): string[] =>
+  [...text.matchAll(/```sh\n([\s\S]*?)```/g)]
+    .flatMap(([, code = '']) => code.replaceAll(/\\\n\s*/g, '').split(/\n(?=\S)/))
+    .map((command) => command.trim())
+    .filter((command) => command.startsWith('curl ') && /\/v1\//.test(command));
+
+describe('the API as the documents show it', () => {
+  const texts = [
+    ...documents.map((file): [string, string] => [file, read(file)]),
+    ['remedies', Object.values(REMEDIES).join('\n')] as [string, string],
+  ];
+
+  it.each(texts)('%s names only routes that exist', async (_name, text) => {
+    const { operations } = await api();
+    const named = [...text.matchAll(/\b(GET|POST|PUT|PATCH|DELETE) (\/v1(?:\/:?[\w-]+)+)/g)]
+      .map(([, method = '', path = '']) => routeOf(method, path))
+      // A route of 360dialog.
+      .filter((route) => route !== 'POST /v1/configs/webhook');
+    expect(named.filter((route) => !operations.has(route))).toEqual([]);
+  });
+
+  it.each(texts)('%s calls routes that exist with fields that they take', async (_name, text) => {
+    const { operations, schemas } = await api();
+    for (const command of curls(text)) {
+      const data = / -d '([\s\S]*)'/.exec(command)?.[1];
+      const method = / -X (\w+)/.exec(command)?.[1] ?? (data === undefined ? 'GET' : 'POST');
+      const path = /https?:\/\/[^/\s]+(\/v1\/[\w/-]+)/.exec(command)?.[1] ?? '';
+      const operation = operations.get(routeOf(method, path));
+      expect(operation, command).toBeDefined();
+      if (data === undefined) continue;
+      // `'$NAME'` leaves the quotes for a variable of the shell.
+      const body = JSON.parse(data.replaceAll(/'\$\w+'/g, 'x')) as object;
+      const { $ref = '' } = operation?.requestBody?.content['application/json']?.schema ?? {};
+      const known = Object.keys(schemas[$ref.split('/').at(-1) ?? '']?.properties ?? {});
+      expect(known, command).toEqual(expect.arrayContaining(Object.keys(body)));
+    }
+  });
+
+  it('has examples to check', () => {
+    expect(curls(read('README.md')).length).toBeGreaterThanOrEqual(3);
+  });
 });
 
 describe.each(documents)('%s', (file) => {
