@@ -1,6 +1,7 @@
 // Runs one benchmark by name: `npm run bench -- calls`.
 const BENCHMARKS: Record<string, () => Promise<{ run: (args: string[]) => Promise<object> }>> = {
   calls: () => import('./calls.ts'),
+  dials: () => import('./dials.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);
