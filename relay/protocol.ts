@@ -6,7 +6,10 @@ import { z } from 'zod';
  * Version that this build speaks. The worker accepts this one and the one before; frames and fields that one side does not
  * know are ignored, so that worker and relays can be deployed at different times.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
+
+/** From this version on a relay can place calls (`call.offer`, `call.apply-answer`). */
+export const OUTBOUND_PROTOCOL_VERSION = 2;
 
 /** Longest frame in bytes that either side reads. An offer or answer is 2 to 4 kB; 64 kB is room for unusual ones. */
 export const FRAME_BYTES_MAX = 65_536;

@@ -53,7 +53,8 @@ export class RelayDesk {
     event: DistributiveOmit<CallEvent & { placement?: unknown }, 'placement'>,
   ): Promise<T> {
     const place = (): CallEvent => {
-      const placement = this.#relays.place((relayId) => this.#loadOf(relayId));
+      const direction = event.type === 'offer' ? 'inbound' : 'outbound';
+      const placement = this.#relays.place((relayId) => this.#loadOf(relayId), direction);
       if (placement) this.#placing.set(id, placement.relayId);
       return { ...event, placement } as CallEvent;
     };

@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { environment } from '../../relay/config.ts';
 import { settings } from '../../worker/config.ts';
-import { createApp } from '../../worker/app.ts';
 import { CALL_STATES } from '../../worker/domain/call.ts';
 import { OUTCOME_REASONS, REMEDIES } from '../../worker/domain/outcome.ts';
-import type { Services } from '../../worker/services.ts';
 
 const root = join(import.meta.dirname, '../..');
+
+// By a path that the compiler does not follow: the worker's code needs the types of its own runtime.
+const { createApp } = (await import(join(root, 'worker/app.ts'))) as {
+  createApp: (services: object) => { request: (path: string) => Promise<Response> };
+};
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 const documents = readdirSync(root).filter((file) => file.endsWith('.md'));
 
@@ -60,7 +63,7 @@ interface Operation {
 }
 async function api() {
   // The routes ask their services for nothing before a request needs it.
-  const response = await createApp({} as Services).request('/v1/openapi.json');
+  const response = await createApp({}).request('/v1/openapi.json');
   const { paths, components } = (await response.json()) as {
     paths: Record<string, Record<string, Operation>>;
     components: { schemas: Record<string, { properties?: object }> };

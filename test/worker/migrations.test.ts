@@ -10,7 +10,7 @@ import { createForwardStore } from '../../worker/adapters/forward-store-d1.ts';
 import { createNumberStore } from '../../worker/adapters/number-store-d1.ts';
 import { createPermissionStore } from '../../worker/adapters/permission-store-d1.ts';
 import { createRateStore } from '../../worker/adapters/rate-store-d1.ts';
-import type { CallId, ContactId, NumberId } from '../../worker/domain/ids.ts';
+import type { AgentId, CallId, ContactId, NumberId } from '../../worker/domain/ids.ts';
 import { EMPTY_LEDGER } from '../../worker/domain/permission-ledger.ts';
 import { step } from '../../worker/domain/step.ts';
 import { api, testEnv } from './support.ts';
@@ -135,6 +135,22 @@ describe('after the upgrade', () => {
     const live = await calls.findLive();
     expect(live.map(({ id }) => id)).toEqual(['c-live']);
     expect(live[0]).toMatchObject({ state: 'active', ...LIVE });
+  });
+
+  it('and goes on under the newer rules: it rings for everybody, and ends when its agent leaves', async () => {
+    const [call] = await calls.findLive();
+    if (!call) throw new Error('the live call is gone');
+    const seq = 7;
+    const left = {
+      type: 'relay.participant-left',
+      seq,
+      identity: CLAIM.identity,
+      why: 'left',
+    } as const;
+    expect(step(call, left, 0).entry?.type).toBe('agent-left');
+    const ringing = { ...call, state: 'ringing', claim: null } as const;
+    const claim = { ...CLAIM, agentId: 'a1' as AgentId };
+    expect(step(ringing, { type: 'claim', claim }, 0).call?.state).toBe('claimed');
   });
 
   it('and its end is decided and stored like that of any other', async () => {

@@ -249,7 +249,13 @@ export class FakeRelay {
 
   static async connect(
     credentials: { id: string; secret: string },
-    hello: { instance?: string; calls?: string[]; capacity?: number; draining?: boolean } = {},
+    hello: {
+      instance?: string;
+      protocol?: number;
+      calls?: string[];
+      capacity?: number;
+      draining?: boolean;
+    } = {},
   ): Promise<FakeRelay> {
     const response = await request(`/v1/relays/${credentials.id}/connect`, {
       headers: { upgrade: 'websocket', authorization: `Bearer ${credentials.secret}` },
@@ -260,7 +266,7 @@ export class FakeRelay {
       type: 'hello',
       relay_id: credentials.id,
       instance: hello.instance ?? 'instance-1',
-      protocol: 1,
+      protocol: hello.protocol ?? 2,
       capacity: hello.capacity ?? 50,
       draining: hello.draining ?? false,
       calls: hello.calls ?? [],

@@ -38,6 +38,10 @@ type LiveData = SettledData &
     | 'nextJobId'
   >;
 
+/** As it may stand in a row: the first release knew less of a call. */
+type StoredData = Partial<LiveData> &
+  Omit<SettledData, 'target' | 'startedAtMs' | 'finishedAtMs'> & { heard?: LiveData['heard'] };
+
 export function rowFromCall(call: Call): Row {
   const settled: SettledData = {
     displayPhoneNumber: call.displayPhoneNumber,
@@ -100,7 +104,7 @@ export function rowFromCall(call: Call): Row {
 
 /** Rows are written by `rowFromCall` alone, which is what makes the casts of ids and JSON sound. */
 export function callFromRow(row: Row): Call {
-  const { providerCode, retryAtMs, ...data } = row.data as SettledData & Partial<LiveData>;
+  const { providerCode, retryAtMs, ...data } = row.data as StoredData;
   return {
     id: row.id as Call['id'],
     version: row.version,
@@ -132,6 +136,10 @@ export function callFromRow(row: Row): Call {
             ...(row.costCurrency === null ? {} : { currency: row.costCurrency }),
             ...(row.ratePrefix === null ? {} : { ratePrefix: row.ratePrefix }),
           },
+    // The first release wrote neither these nor `heard`.
+    target: null,
+    startedAtMs: null,
+    finishedAtMs: null,
     caller: null,
     placement: null,
     offerSdp: null,
@@ -141,7 +149,8 @@ export function callFromRow(row: Row): Call {
     isPreAccepted: false,
     isMediaUp: false,
     isAlerting: false,
-    heard: [],
+    // There whoever had claimed a connected call was heard, and nobody else.
+    heard: isConnected(row.state) && data.claim ? [data.claim.identity] : [],
     ask: null,
     ringMs: 0,
     excluded: [],
@@ -151,3 +160,5 @@ export function callFromRow(row: Row): Call {
     ...data,
   };
 }
+
+const isConnected = (state: Call['state']): boolean => state === 'accepting' || state === 'active';

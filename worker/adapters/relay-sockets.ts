@@ -2,11 +2,12 @@
 // Switchboard's sleep, so what must be remembered about one is in its attachment.
 import {
   CLOSE_REPLACED,
+  OUTBOUND_PROTOCOL_VERSION,
   PROTOCOL_VERSION,
   type FrameToRelay,
   type Hello,
 } from '../../relay/protocol.ts';
-import type { Placement } from '../domain/call.ts';
+import type { Call, Placement } from '../domain/call.ts';
 import type { RelayId } from '../domain/ids.ts';
 import type { IceResult, RelayStatus } from '../ports.ts';
 
@@ -96,13 +97,14 @@ export class RelaySockets {
    * Chooses where a new call's media goes: the least loaded relay that takes calls.
    *
    * @param loadOf calls that a relay holds or is about to hold
+   * @param direction a relay of the version before cannot place calls
    */
-  place(loadOf: (relayId: RelayId) => number): Placement | null {
+  place(loadOf: (relayId: RelayId) => number, direction: Call['direction']): Placement | null {
+    const oldest = direction === 'outbound' ? OUTBOUND_PROTOCOL_VERSION : PROTOCOL_VERSION - 1;
     const candidates = this.#greeted()
       .map(({ attachment }) => ({ ...attachment, load: loadOf(attachment.relayId) }))
       .filter(
-        ({ hello, load }) =>
-          !hello.isDraining && hello.protocol >= PROTOCOL_VERSION - 1 && load < hello.capacity,
+        ({ hello, load }) => !hello.isDraining && hello.protocol >= oldest && load < hello.capacity,
       )
       .toSorted((a, b) => a.load / a.hello.capacity - b.load / b.hello.capacity);
     const [best] = candidates;
