@@ -38,7 +38,12 @@ async function main(): Promise<number> {
     const response = await fetch(new URL(path, url), {
       headers: { authorization: `Bearer ${key}` },
       signal: AbortSignal.timeout(TIMEOUT_MS),
+    }).catch((error: unknown) => {
+      throw new Error(`${url} does not answer; is ROOMLINE_URL the address of the worker?`, {
+        cause: error,
+      });
     });
+    if (response.status === 401) throw new Error('ADMIN_API_KEY is not the key of the role admin');
     if (!response.ok) throw new Error(`${path} answered ${response.status}`);
     return response.json();
   };

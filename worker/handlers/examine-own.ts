@@ -77,5 +77,8 @@ async function database(services: Services, number: BusinessNumber): Promise<Fin
   const ms = await services.numbers.measureCommitMs(number.id, services.now);
   const why = `A commit takes ${ms} ms from where this request was answered`;
   if (ms <= COMMIT_MS_MAX) return fine(why);
-  return problem(why, 'Set LOCATION_HINT to the region of the D1 database');
+  return problem(
+    why,
+    'Keep the database and LOCATION_HINT in one region; the hint counts only before the first request',
+  );
 }
