@@ -8,7 +8,12 @@ import type { Attempt, Order, Permission, Phone, Scenario } from './dial-scenari
 import type { GraphTap, TapPlan } from './graph-tap.ts';
 
 /** A number as the API and as the provider name it. */
-export type DialNumber = { id: string; phoneNumberId: string };
+export type DialNumber = {
+  id: string;
+  phoneNumberId: string;
+  /** When the next permission may be queried, by this machine's clock in ms. */
+  nextQueryAtMs: number;
+};
 export type Bench = { stack: Stack; tap: GraphTap; events: EventStream; numbers: DialNumber[] };
 /** How one attempt went. */
 export type Seen = {
@@ -23,13 +28,16 @@ export type Seen = {
   readonly flaws: readonly string[];
 };
 
-/** Ends are waited for this long, in ms: the longest scenario takes 6 s. */
+/** Ends are waited for this long, in ms: the longest attempt takes 7 s. */
 const END_MS_MAX = 60_000;
 const POLL_MS = 50;
 /** Short, where the limit is what ends the call; otherwise out of the way, in seconds. */
 const RING_S = { short: 5, long: 60 };
 const RING_FOR_EVER_MS = 120_000;
-const EXPIRES_S = 2;
+/** Long enough to be asked about before it is over. */
+const EXPIRES_S = 6;
+/** The worker asks the provider about permissions at most five times a second and number. */
+const QUERY_EVERY_MS = 250;
 
 /** The phone of each case; `listen` would cost decoding. */
 const PHONES: Record<Phone, PhoneDescription> = {
@@ -81,9 +89,10 @@ async function allow(
   bench: Bench,
   permission: Permission,
   user: string,
-  { id, phoneNumberId: number }: DialNumber,
+  ownNumber: DialNumber,
 ): Promise<void> {
   const { simulator, admin } = bench.stack;
+  const { id, phoneNumberId: number } = ownNumber;
   const at = { user, number };
   const query = async (): Promise<string> => {
     const contact = await admin.request<{ id: string }>('POST', '/v1/contacts', { phone: user });
@@ -104,6 +113,7 @@ async function allow(
       await simulator.setPermission({ ...at, status: 'none' });
       return;
     case 'none-queried':
+      await turnToQuery(ownNumber);
       await query();
       return;
     case 'withdrawn':
@@ -111,8 +121,13 @@ async function allow(
       await simulator.setPermission({ ...at, status: 'none' });
       return;
     case 'expired':
+      await turnToQuery(ownNumber);
       await simulator.setPermission({ ...at, status: 'temporary', expires_in_s: EXPIRES_S });
-      while ((await query()) !== 'expired') await delay(POLL_MS);
+      for (let status = ''; status !== 'expired'; status = await query()) {
+        if (status === 'none')
+          throw new Error('too slow: the permission was over before the query');
+        await delay(POLL_MS);
+      }
       return;
     case 'revoked':
       await simulator.replyPermission({
@@ -126,6 +141,13 @@ async function allow(
       await simulator.replyPermission({ ...at, response: 'reject', context: 'wamid.earlier' });
       return;
   }
+}
+
+/** Waits until another query of this number would be answered. */
+async function turnToQuery(number: DialNumber): Promise<void> {
+  const atMs = Math.max(number.nextQueryAtMs, performance.now());
+  number.nextQueryAtMs = atMs + QUERY_EVERY_MS;
+  await delay(Math.max(0, atMs - performance.now()));
 }
 
 /** The status that the business knows, once the provider was asked at least once: there are only so many queries a second. */
@@ -283,5 +305,5 @@ export async function addNumber(
       body: JSON.stringify({ url: number.webhook_url, headers: number.webhook_headers }),
     });
   }
-  return { id: number.id, phoneNumberId: added.phoneNumberId };
+  return { id: number.id, phoneNumberId: added.phoneNumberId, nextQueryAtMs: 0 };
 }

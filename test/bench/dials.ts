@@ -19,7 +19,7 @@ import { startUsage } from './process-usage.ts';
 import { randomFrom } from './random.ts';
 
 const COUNT = 1_000;
-/** Calls at a time; the relay of the local stack takes 50. */
+/** Calls at a time unless given; the relay of the local stack takes 50. */
 const CONCURRENCY = 12;
 const PROVIDERS = ['meta', 'meta', 'meta', '360dialog'] as const;
 /** A dial that nobody confirmed may turn up for 60 s; after that no call may be left, in ms. */
@@ -30,15 +30,20 @@ const PROGRESS_EVERY = 100;
 
 type Result = Seen & { readonly attempt: Attempt; readonly permission: Permission };
 
-/** @param args `--count` dials, 1000 unless given; `--seed` repeats an earlier choice */
+/** @param args `--count` dials, 1000 unless given; `--seed` repeats an earlier choice; `--concurrency` calls at a time */
 export async function run(args: string[]): Promise<object> {
   const { values } = parseArgs({
     args,
-    options: { count: { type: 'string' }, seed: { type: 'string' } },
+    options: {
+      count: { type: 'string' },
+      seed: { type: 'string' },
+      concurrency: { type: 'string' },
+    },
   });
   const count = Number(values.count ?? COUNT);
   const seed = Number(values.seed ?? randomInt(2 ** 31));
-  console.log(`seed ${seed}, ${count} dials, ${CONCURRENCY} at a time`);
+  const concurrency = Number(values.concurrency ?? CONCURRENCY);
+  console.log(`seed ${seed}, ${count} dials, ${concurrency} at a time`);
   const scenarios = scenariosFrom(randomFrom(seed), count);
   const stateFolder = await mkdtemp(join(tmpdir(), 'roomline-dials-'));
   const stack = await startStack({ stateFolder, ports: await freeStackPorts() });
@@ -49,7 +54,7 @@ export async function run(args: string[]): Promise<object> {
     const bench: Bench = { stack, tap, numbers, events: await stack.admin.events() };
     const fromMs = performance.now();
     const stop = startUsage({ bench: process.pid, relay: stack.relay.pid });
-    const results = await runAll(bench, scenarios);
+    const results = await runAll(bench, scenarios, concurrency);
     const { idle } = stop();
     const seconds = Math.round((performance.now() - fromMs) / 1000);
     const left = await unsettled(stack);
@@ -66,7 +71,11 @@ export async function run(args: string[]): Promise<object> {
 }
 
 /** So many scenarios at a time, in order. */
-async function runAll(bench: Bench, scenarios: readonly Scenario[]): Promise<Result[]> {
+async function runAll(
+  bench: Bench,
+  scenarios: readonly Scenario[],
+  concurrency: number,
+): Promise<Result[]> {
   const results: Result[] = [];
   const waiting = scenarios.entries();
   const work = async (): Promise<void> => {
@@ -81,7 +90,7 @@ async function runAll(bench: Bench, scenarios: readonly Scenario[]): Promise<Res
       }
     }
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  await Promise.all(Array.from({ length: concurrency }, work));
   return results;
 }
 
