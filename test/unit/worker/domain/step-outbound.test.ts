@@ -311,6 +311,15 @@ describe('a dial that nobody confirmed', () => {
     expect(found.jobs.map(({ job }) => job.action)).toContain('terminate');
   });
 
+  it('is unconfirmed and not unanswered when the ring limit comes first', () => {
+    const { call } = play([dialOf({ ringMs: 20_000 }), offered], unsure);
+    const given = step(call, { type: 'tick' }, NOW + 20_000);
+    expect(given.call).toMatchObject({ state: 'ending', outcome: { reason: 'dial-unconfirmed' } });
+    expect(step(given.call, status('ringing'), NOW + 25_000).jobs[0]?.job).toMatchObject({
+      action: 'terminate',
+    });
+  });
+
   it('is terminated when it turns up after it was cancelled', () => {
     const { call } = play([dialOf(), offered, hangUp], unsure);
     expect(call).toMatchObject({ state: 'ending', outcome: { reason: 'cancelled' } });
