@@ -25,12 +25,24 @@ import {
   type NewJob,
 } from './change.ts';
 import { agentIdentity } from './ids.ts';
-import { withoutJob, withoutQueuedGraph, type JobResult, type PendingJob } from './job.ts';
+import {
+  withoutJob,
+  withoutQueuedGraph,
+  type JobFailure,
+  type JobResult,
+  type PendingJob,
+} from './job.ts';
 import { outcome, refusalReason, terminationReason, type Outcome } from './outcome.ts';
 import { blankCall } from './step-inbound.ts';
 
 /** Provider: the user has granted permanent permission already, Calling API errors, read 2026-06. */
 const PERMANENT_EXISTS = 138017;
+/** A success that does not say of which call leaves as much open as no reply. */
+const NAMELESS: JobFailure = {
+  ok: false,
+  kind: 'unsure',
+  message: 'the provider gave the call no id',
+};
 /** How long the chosen agent is rung, in ms. */
 const AGENT_RING_MS = 30_000;
 /** How long an agent may take to join, in ms: a browser asks for the microphone. Nobody waits on the other side. */
@@ -193,12 +205,13 @@ export function onOfferMade(call: Call, sdp: string, nowMs: number): Answer {
   };
 }
 
-export function onDialled(call: Call, done: PendingJob, result: JobResult, nowMs: number): Answer {
+export function onDialled(call: Call, done: PendingJob, reply: JobResult, nowMs: number): Answer {
   const pending = withoutJob(call.pending, done.id);
-  if (result.ok) {
-    const providerCallId = call.providerCallId ?? result.providerCallId ?? null;
-    return named({ ...call, pending }, providerCallId, { type: 'dialled' }, nowMs, { pending });
+  const name = call.providerCallId ?? (reply.ok ? reply.providerCallId : undefined);
+  if (reply.ok && name !== undefined) {
+    return named({ ...call, pending }, name, { type: 'dialled' }, nowMs, { pending });
   }
+  const result = reply.ok ? NAMELESS : reply;
   const detail = failureDetail(done, result);
   // A webhook was faster than the reply that failed.
   if (call.providerCallId !== null)
@@ -223,14 +236,14 @@ export function onDialled(call: Call, done: PendingJob, result: JobResult, nowMs
 /** The provider's id is known: a call that is still wanted goes on, one that is not is terminated. */
 function named(
   call: Call,
-  providerCallId: string | null,
+  providerCallId: string,
   entry: Change['entry'],
   nowMs: number,
   more: Partial<Call> = {},
 ): Change {
   const patch = { ...more, providerCallId, timers: without(call.timers, 'adopt') };
   const isWanted = call.state === 'dialling' || call.state === 'active';
-  if (isWanted || providerCallId === null || providerCallId === call.providerCallId) {
+  if (isWanted || providerCallId === call.providerCallId) {
     return { patch, entry };
   }
   return { patch, entry, add: [terminateJob(nowMs)] };

@@ -72,9 +72,8 @@ export function step(call: Call | null, event: CallEvent, nowMs: number): Decisi
   const first = firstOf(call, event, nowMs);
   if (first !== undefined) return first ? finish(first.call, first.change, nowMs) : unchanged;
   if (call === null) return unchanged;
-  const isRepeated =
-    'seq' in event && call.placement !== null && event.seq <= call.placement.lastSeq;
-  if (isRepeated) return unchanged;
+  // A relay speaks only of calls that were placed on it, and may say the same twice.
+  if ('seq' in event && event.seq <= (call.placement?.lastSeq ?? Infinity)) return unchanged;
   const change = changeFor(call, event, nowMs);
   if (!change) return unchanged;
   const { placement } = call;

@@ -151,6 +151,19 @@ describe('a call that the business starts', () => {
     expect(there.call.state).toBe('dialling');
   });
 
+  it('does not listen to a relay before it has one', () => {
+    const { call } = play([dialOf({ target: agent }), { type: 'claim', claim }], {
+      'room.await': 'never',
+    });
+    const left = {
+      type: 'relay.participant-left',
+      seq: 1,
+      identity: claim.identity,
+      why: 'left',
+    } as const;
+    expect(step(call, left, NOW).call).toBe(call);
+  });
+
   it('is for the chosen agent only', () => {
     const other = { ...claim, agentId: 'a2' as AgentId, identity: 'agent-a2' };
     const { call } = play([dialOf({ target: agent }), { type: 'claim', claim: other }]);
@@ -318,6 +331,16 @@ describe('a dial that nobody confirmed', () => {
     expect(step(given.call, status('ringing'), NOW + 25_000).jobs[0]?.job).toMatchObject({
       action: 'terminate',
     });
+  });
+
+  it('is one, too, when the provider says yes and gives the call no id', () => {
+    const { call } = play([dialOf(), offered], { 'graph.connect': { ok: true } });
+    expect(call).toMatchObject({ state: 'dialling' });
+    let next: Call | null = step(call, hangUp, NOW).call;
+    for (let turns = 0; turns < 20 && next?.state !== 'ended'; turns++) {
+      next = step(next, { type: 'tick' }, dueAtMs(next as Call)).call;
+    }
+    expect(next?.state).toBe('ended');
   });
 
   it('is terminated when it turns up after it was cancelled', () => {
