@@ -337,7 +337,7 @@ describe('a dial that nobody confirmed', () => {
     const { call } = play([dialOf(), offered], { 'graph.connect': { ok: true } });
     expect(call).toMatchObject({ state: 'dialling' });
     let next: Call | null = step(call, hangUp, NOW).call;
-    for (let turns = 0; turns < 20 && next?.state !== 'ended'; turns++) {
+    for (let turns = 0; turns < 200 && next?.state !== 'ended'; turns++) {
       next = step(next, { type: 'tick' }, dueAtMs(next as Call)).call;
     }
     expect(next?.state).toBe('ended');
@@ -353,7 +353,7 @@ describe('a dial that nobody confirmed', () => {
   it('and was cancelled ends by itself when it never turns up', () => {
     const { call } = play([dialOf(), offered, hangUp], unsure);
     let next: Call | null = call;
-    for (let turns = 0; turns < 20 && next?.state !== 'ended'; turns++) {
+    for (let turns = 0; turns < 200 && next?.state !== 'ended'; turns++) {
       next = step(next, { type: 'tick' }, dueAtMs(next as Call)).call;
     }
     expect(next?.state).toBe('ended');
