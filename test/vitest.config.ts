@@ -3,14 +3,21 @@ import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
-const nodeProject = (name: string, timeoutMs: number, extra: object = {}) => ({
+/**
+ * Kinds run one after the other in this order, because media suffers from what computes beside it. End-to-end tests mostly wait
+ * for phones, timers and processes, so two files of them run at once.
+ */
+const ORDER = { worker: 0, unit: 1, relay: 2, browser: 3, e2e: 4 } as const;
+
+const nodeProject = (name: keyof typeof ORDER, timeoutMs: number, filesAtOnce: number) => ({
   test: {
     name,
     environment: 'node' as const,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: timeoutMs,
     hookTimeout: 120_000,
-    ...extra,
+    maxWorkers: filesAtOnce,
+    sequence: { groupOrder: ORDER[name] },
   },
 });
 
@@ -20,7 +27,7 @@ export default defineConfig({
     // Logs of tests that fail are worth reading, those of the others are not.
     silent: 'passed-only',
     projects: [
-      nodeProject('unit', 10_000),
+      nodeProject('unit', 10_000, 2),
       ...(existsSync(new URL('../wrangler.toml', import.meta.url))
         ? [
             {
@@ -51,14 +58,15 @@ export default defineConfig({
                 // A fresh isolate per file costs 1.5 s each; set-up empties the storage instead.
                 isolate: false,
                 maxWorkers: 1,
+                sequence: { groupOrder: ORDER.worker },
                 testTimeout: 20_000,
               },
             },
           ]
         : []),
-      nodeProject('relay', 30_000),
-      nodeProject('e2e', 120_000, { fileParallelism: false }),
-      nodeProject('browser', 120_000, { fileParallelism: false }),
+      nodeProject('relay', 30_000, 1),
+      nodeProject('e2e', 120_000, 2),
+      nodeProject('browser', 120_000, 1),
     ],
   },
 });

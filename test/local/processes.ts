@@ -1,10 +1,14 @@
 // Child processes with a log file each, started in order and stopped in reverse. Nothing outlives the supervisor.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { waitUntil } from './ports.ts';
+
+/** Niceness of children that can wait. */
+const PATIENT = 10;
 
 export type ChildSpec = {
   /** Names the log file and appears in messages. */
@@ -18,6 +22,8 @@ export type ChildSpec = {
   secondSignalAfterMs?: number;
   /** What asks it to stop. Default SIGTERM. */
   stopSignal?: NodeJS.Signals;
+  /** It carries no media, so whatever does goes first when the machine is busy. */
+  isPatient?: boolean;
 };
 
 /** One running child. */
@@ -83,6 +89,8 @@ export async function startChild(spec: ChildSpec, logFolder: string): Promise<Ch
     detached: process.platform !== 'win32',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // At once, so that its threads and children inherit it.
+  if (spec.isPatient && child.pid !== undefined) setPriority(child.pid, PATIENT);
   const lastLines: string[] = [];
   const exited = new Promise<string>((resolve) => {
     child.once('close', (code, signal) => {

@@ -81,6 +81,7 @@ export async function startWorker(supervisor: Supervisor, options: StackOptions)
   const { ports, stateFolder, isWatching = false } = options;
   const child = await supervisor.start({
     name: 'worker',
+    isPatient: true,
     command: process.execPath,
     args: [join(import.meta.dirname, 'worker-host.ts')],
     cwd: ROOT,
