@@ -35,8 +35,6 @@ import {
 import { outcome, refusalReason, terminationReason, type Outcome } from './outcome.ts';
 import { blankCall } from './step-inbound.ts';
 
-/** Provider: the user has granted permanent permission already, Calling API errors, read 2026-06. */
-const PERMANENT_EXISTS = 138017;
 /** A success that does not say of which call leaves as much open as no reply. */
 const NAMELESS: JobFailure = {
   ok: false,
@@ -78,7 +76,7 @@ export function onDial(
 }
 
 /** Permission is no question any more: the agent comes first, everybody else after the pickup. */
-function begin(
+export function begin(
   call: Call,
   placement: Placement | null,
   nowMs: number,
@@ -153,42 +151,6 @@ export function onAgentThere(
   if (call.state !== 'claimed') return { patch: { pending }, entry: { type: 'agent-ready' } };
   const change = toOffering({ ...call, pending }, placement, nowMs, { type: 'agent-ready' });
   return { ...change, patch: { pending, ...change.patch } };
-}
-
-export function onPermission(
-  call: Call,
-  isGranted: boolean,
-  placement: Placement | null,
-  nowMs: number,
-): Answer {
-  if (call.state !== 'asking') return null;
-  if (!isGranted) return finalEnd(call, outcome('permission-not-granted', 'caller'), nowMs);
-  return begin(call, placement, nowMs, 'asked');
-}
-
-export function onAskSent(
-  call: Call,
-  done: PendingJob,
-  result: JobResult,
-  placement: Placement | null,
-  nowMs: number,
-): Answer {
-  const pending = withoutJob(call.pending, done.id);
-  // A request whose reply was lost may have arrived: the user's answer is waited for all the same.
-  if (result.ok || result.kind === 'unsure' || call.state !== 'asking') {
-    const detail = result.ok ? {} : { detail: failureDetail(done, result) };
-    return {
-      patch: { pending },
-      entry: { type: result.ok ? 'action-done' : 'action-failed', ...detail },
-    };
-  }
-  // A permission that is there needs no asking.
-  if (result.code === PERMANENT_EXISTS) {
-    const change = begin({ ...call, pending }, placement, nowMs, 'asked');
-    return { ...change, patch: { pending, ...change.patch } };
-  }
-  const refused = outcome('permission-not-granted', 'provider', failureText(result));
-  return finalEnd({ ...call, pending }, refused, nowMs);
 }
 
 export function onOfferMade(call: Call, sdp: string, nowMs: number): Answer {

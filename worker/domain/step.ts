@@ -38,17 +38,16 @@ import {
   onOffer,
   onPreAccept,
 } from './step-inbound.ts';
+import { onAskSent, onPermission } from './step-ask.ts';
 import {
   onAgentThere,
   onAnswer,
-  onAskSent,
   onDial,
   onDialled,
   onOfferMade,
   onOutboundEnd,
   onOutboundTerminate,
   onOutboundTimer,
-  onPermission,
   onStatus,
 } from './step-outbound.ts';
 import {
