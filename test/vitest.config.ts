@@ -1,6 +1,5 @@
 // One `vitest run` for every kind of test; each kind has the runtime it needs.
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
-import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -28,42 +27,38 @@ export default defineConfig({
     silent: 'passed-only',
     projects: [
       nodeProject('unit', 10_000, 2),
-      ...(existsSync(new URL('../wrangler.toml', import.meta.url))
-        ? [
-            {
-              plugins: [
-                cloudflareTest(async () => ({
-                  wrangler: { configPath: './wrangler.toml' },
-                  miniflare: {
-                    bindings: {
-                      TEST_MIGRATIONS: await readD1Migrations('./migrations'),
-                      META_APP_SECRET: 'old-app-secret, app-secret',
-                      META_VERIFY_TOKEN: 'verify-token',
-                      ADMIN_API_KEY: 'admin-key-0123456789',
-                      TOKEN_ENCRYPTION_KEYS: `k1:${Buffer.alloc(32, 7).toString('base64')}`,
-                      LIVEKIT_URL: 'ws://livekit.test',
-                      LIVEKIT_API_KEY: 'key',
-                      LIVEKIT_API_SECRET: 'secret-of-at-least-32-characters-length',
-                    },
-                    // Nothing leaves the machine: what a test does not provide is refused.
-                    outboundService: (request: Request) =>
-                      new Response(`not provided by the test: ${request.url}`, { status: 599 }),
-                  },
-                })),
-              ],
-              test: {
-                name: 'worker',
-                include: ['test/worker/**/*.test.ts'],
-                setupFiles: ['./test/worker/setup.ts'],
-                // A fresh isolate per file costs 1.5 s each; set-up empties the storage instead.
-                isolate: false,
-                maxWorkers: 1,
-                sequence: { groupOrder: ORDER.worker },
-                testTimeout: 20_000,
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: {
+                TEST_MIGRATIONS: await readD1Migrations('./migrations'),
+                META_APP_SECRET: 'old-app-secret, app-secret',
+                META_VERIFY_TOKEN: 'verify-token',
+                ADMIN_API_KEY: 'admin-key-0123456789',
+                TOKEN_ENCRYPTION_KEYS: `k1:${Buffer.alloc(32, 7).toString('base64')}`,
+                LIVEKIT_URL: 'ws://livekit.test',
+                LIVEKIT_API_KEY: 'key',
+                LIVEKIT_API_SECRET: 'secret-of-at-least-32-characters-length',
               },
+              // Nothing leaves the machine: what a test does not provide is refused.
+              outboundService: (request: Request) =>
+                new Response(`not provided by the test: ${request.url}`, { status: 599 }),
             },
-          ]
-        : []),
+          })),
+        ],
+        test: {
+          name: 'worker',
+          include: ['test/worker/**/*.test.ts'],
+          setupFiles: ['./test/worker/setup.ts'],
+          // A fresh isolate per file costs 1.5 s each; set-up empties the storage instead.
+          isolate: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: ORDER.worker },
+          testTimeout: 20_000,
+        },
+      },
       nodeProject('relay', 30_000, 1),
       nodeProject('e2e', 120_000, 2),
       nodeProject('browser', 120_000, 1),
