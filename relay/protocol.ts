@@ -62,7 +62,7 @@ const callWant = z.object({
   connect: z.boolean(),
   /** The path is open: audio flows to the provider. While false, not one RTP or RTCP packet goes there. */
   open: z.boolean(),
-  /** Where to join as the caller; absent until the room exists. Used only when the relay is not in the room already. */
+  /** Where to join as the caller; absent until the room exists. Used only while the relay is not in the room. */
   room: z
     .object({ url: z.string().min(1).max(2048), token: z.string().min(1).max(8192) })
     .optional(),
@@ -177,8 +177,18 @@ export const relayEvent = z.discriminatedUnion('type', [
       })
       .optional(),
   }),
-  /** The relay is in the room as the caller. */
+  /** The relay is in the room as the caller, for the first time or again. */
   z.object({ type: z.literal('room-joined'), ...sequenced }),
+  /**
+   * The connection to the room broke. The relay tries to get back in, with what the next `call.want` brings if that comes first;
+   * `room-joined` follows, or `ended` with `room-lost`.
+   */
+  z.object({
+    type: z.literal('room-away'),
+    ...sequenced,
+    /** For people: how it broke. */
+    detail: z.string().max(500).optional(),
+  }),
   z.object({ type: z.literal('participant-joined'), ...sequenced, identity }),
   /**
    * This participant hears and can be heard: it is in the audience, its microphone track (muted or not) is subscribed, and the

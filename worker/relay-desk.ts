@@ -97,6 +97,7 @@ export class RelayDesk {
       case 'offered':
       case 'media-up':
       case 'room-joined':
+      case 'room-away':
       case 'participant-joined':
       case 'ready':
       case 'participant-left':

@@ -12,6 +12,8 @@ export function callEvent(event: RelayEvent): CallEvent {
     case 'media-up':
     case 'room-joined':
       return { type: `relay.${event.type}`, seq };
+    case 'room-away':
+      return { type: 'relay.room-away', seq, detail: event.detail };
     case 'participant-joined':
     case 'ready':
     case 'publisher-skipped':

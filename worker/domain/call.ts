@@ -252,6 +252,8 @@ export type CallEvent =
   | FromRelay<{ readonly type: 'relay.answered'; readonly sdp: string }>
   | FromRelay<{ readonly type: 'relay.media-up' }>
   | FromRelay<{ readonly type: 'relay.room-joined' }>
+  /** The relay has lost the room and tries to get back in. */
+  | FromRelay<{ readonly type: 'relay.room-away'; readonly detail?: string | undefined }>
   | FromRelay<{ readonly type: 'relay.participant-joined'; readonly identity: string }>
   | FromRelay<{ readonly type: 'relay.ready'; readonly identity: string }>
   | FromRelay<{
@@ -310,6 +312,7 @@ export type TimelineType =
   | 'media-lost'
   | 'room-created'
   | 'room-joined'
+  | 'room-away'
   | 'participant-joined'
   | 'participant-left'
   | 'publisher-skipped'

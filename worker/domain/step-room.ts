@@ -1,5 +1,5 @@
 // Decisions about who is in the room: agents claiming, joining, leaving, and the media ending. Pure.
-import { isOver, type Call, type Claim, type MediaEndReason } from './call.ts';
+import { hasMedia, isOver, type Call, type Claim, type MediaEndReason } from './call.ts';
 import {
   deleteRoom,
   ending,
@@ -16,6 +16,8 @@ import { outcome, type EndedBy, type OutcomeReason } from './outcome.ts';
 import { ANSWER_MARGIN_MS } from './step-inbound.ts';
 import { awaitAgent, isMeantFor, joinBy } from './step-outbound.ts';
 
+/** How long a relay tries to get back into a room. */
+const REJOIN_MS = 10_000;
 const CLAIM_READY_MS = 5_000;
 /** A page reload looks like leaving and takes a few seconds. */
 const GRACE_LEFT_MS = 5_000;
@@ -29,6 +31,17 @@ const isClaimant = (call: Call, identity: string): boolean => call.claim?.identi
 
 const isInGrace = (call: Call): boolean =>
   call.timers.graceLeft !== undefined || call.timers.graceLost !== undefined;
+
+/** The server may have lost the room with everybody in it: it is made again, and the relay is given a fresh token. */
+export function onRoomAway(call: Call, detail: string | undefined, nowMs: number): Answer {
+  if (isOver(call)) return null;
+  return {
+    patch: { isRoomJoined: false },
+    entry: { type: 'room-away', ...(detail === undefined ? {} : { detail: { detail } }) },
+    add: [{ job: { lane: 'room', action: 'create' }, giveUpAtMs: nowMs + REJOIN_MS }],
+    messages: ['want'],
+  };
+}
 
 export function onJoined(call: Call, identity: string): Answer {
   if (isOver(call)) return null;
@@ -195,6 +208,10 @@ export function onRoomJob(
     return {
       patch: { pending, ...(action === 'create' ? { isRoomCreated: true } : {}) },
       entry: { type: ROOM_JOBS_DONE[action] },
+      // Made again after it was lost: the relay waits for its token.
+      ...(action === 'create' && call.isRoomCreated && hasMedia(call)
+        ? { messages: ['want'] as const }
+        : {}),
     };
   }
   const isNeeded = (action === 'create' || action === 'dispatch') && !isOver(call);
@@ -202,7 +219,8 @@ export function onRoomJob(
   const retry = isPointless ? null : again(call, done, result, nowMs);
   if (retry) return retry;
   if (isNeeded) {
-    const failed = outcome('room-failed', 'livekit', failureText(result));
+    const reason = action === 'create' && call.isRoomCreated ? 'room-lost' : 'room-failed';
+    const failed = outcome(reason, 'livekit', failureText(result));
     return ending({ ...call, pending }, failed, nowMs);
   }
   return {

@@ -56,6 +56,7 @@ import {
   onLeft,
   onMediaEnded,
   onReady,
+  onRoomAway,
   onRoomJob,
   release,
 } from './step-room.ts';
@@ -132,6 +133,8 @@ function changeFor(call: Call, event: CallEvent, nowMs: number): Answer {
       return isOver(call)
         ? null
         : { patch: { isRoomJoined: true }, entry: { type: 'room-joined' } };
+    case 'relay.room-away':
+      return onRoomAway(call, event.detail, nowMs);
     case 'relay.participant-joined':
       return onJoined(call, event.identity);
     case 'relay.ready':
