@@ -34,6 +34,8 @@ export const numbers = sqliteTable('numbers', {
   calling: text({ mode: 'json' }),
   /** What the provider restricts, as last reported: `[{ type, reason?, until_ms? }]`. */
   restrictions: text({ mode: 'json' }),
+  /** What a caller is sent when Roomline could not serve the call. */
+  fallbackText: text('fallback_text'),
   /** When a webhook for this number was last verified. */
   webhookAtMs: integer('webhook_at_ms'),
   createdAtMs: integer('created_at_ms').notNull(),
@@ -44,6 +46,8 @@ export const relays = sqliteTable('relays', {
   /** SHA-256 of the secret, hex. */
   secretHash: text('secret_hash').notNull(),
   createdAtMs: integer('created_at_ms').notNull(),
+  /** Since when its secret is refused. The row stays, because calls name their relay. */
+  revokedAtMs: integer('revoked_at_ms'),
 });
 
 /** People who answer calls. */
@@ -53,6 +57,8 @@ export const agents = sqliteTable('agents', {
   /** SHA-256 of the API key, hex. */
   keyHash: text('key_hash').notNull().unique(),
   createdAtMs: integer('created_at_ms').notNull(),
+  /** Since when the key is refused. The row stays, because calls name the agent who had them. */
+  revokedAtMs: integer('revoked_at_ms'),
 });
 
 export const contacts = sqliteTable('contacts', {
