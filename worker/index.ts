@@ -1,9 +1,9 @@
 // Composition root of the worker: bindings -> configuration -> services -> app, once per isolate.
 import { waitUntil } from 'cloudflare:workers';
-import { drizzle } from 'drizzle-orm/d1';
 import { createCallReader } from './adapters/call-reader-d1.ts';
 import { createIdempotencyStore } from './adapters/idempotency-d1.ts';
 import { createContactStore } from './adapters/contact-store-d1.ts';
+import { openDatabase } from './adapters/database.ts';
 import { createDirectory } from './adapters/directory-d1.ts';
 import { createForwardStore } from './adapters/forward-store-d1.ts';
 import { createNumberStore } from './adapters/number-store-d1.ts';
@@ -27,7 +27,7 @@ let app: ReturnType<typeof createApp> | null = null;
 
 function servicesOf(env: Env): Services {
   const config = parseConfig({ ...env });
-  const db = drizzle(env.DB);
+  const db = openDatabase(env.DB);
   const options = config.LOCATION_HINT ? { locationHint: config.LOCATION_HINT } : {};
   return {
     config,

@@ -1,8 +1,8 @@
 // Requests to the provider and to LiveKit, made in the stateless worker on the Switchboard's behalf, so that slow replies cannot
 // use up the Switchboard's connections. One attempt per call of `run`; repeating is decided by `domain/job.ts`.
 import { WorkerEntrypoint } from 'cloudflare:workers';
-import { drizzle } from 'drizzle-orm/d1';
 import { createContactStore } from './adapters/contact-store-d1.ts';
+import { openDatabase } from './adapters/database.ts';
 import { createDirectory } from './adapters/directory-d1.ts';
 import { doRoomJob } from './adapters/livekit.ts';
 import { createPermissionStore } from './adapters/permission-store-d1.ts';
@@ -56,7 +56,7 @@ export class Outgoing extends WorkerEntrypoint<Env> {
   async run(subject: JobSubject, job: Job): Promise<JobResult> {
     try {
       const config = parseConfig({ ...this.env });
-      const db = drizzle(this.env.DB);
+      const db = openDatabase(this.env.DB);
       const deps: OutgoingDeps = {
         config,
         directory: createDirectory(db),

@@ -1,10 +1,11 @@
 // The Durable Object through which every change of a call goes, one per deployment. It connects the call book to the outside:
 // commands of the worker, relays' sockets, subscribers, jobs, the alarm. It decides nothing itself.
 import { DurableObject } from 'cloudflare:workers';
-import { drizzle } from 'drizzle-orm/d1';
 import { PING, PONG } from '../relay/protocol.ts';
 import { createCallStore } from './adapters/call-store-d1.ts';
-import { EventSockets, type CallNotice } from './adapters/event-sockets.ts';
+import { openDatabase } from './adapters/database.ts';
+import { agentTag, EventSockets, type CallNotice } from './adapters/event-sockets.ts';
+import { closeRevoked } from './adapters/revoked-sockets.ts';
 import { CallBook } from './call-book.ts';
 import type { CallView } from './call-view.ts';
 import { parseConfig, type Config } from './config.ts';
@@ -18,7 +19,13 @@ import {
   type Offer,
   type Termination,
 } from './domain/call.ts';
-import { type CallId, type ContactId, type NumberId, type RelayId } from './domain/ids.ts';
+import {
+  type AgentId,
+  type CallId,
+  type ContactId,
+  type NumberId,
+  type RelayId,
+} from './domain/ids.ts';
 import type { PendingJob } from './domain/job.ts';
 import { matchOutbound, type OutboundNews } from './domain/match-outbound.ts';
 import type { Env } from './env.ts';
@@ -66,7 +73,7 @@ export class Switchboard extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#store = createCallStore(drizzle(env.DB));
+    this.#store = createCallStore(openDatabase(env.DB));
     this.#subscribers = new EventSockets(ctx);
     this.#book = new CallBook({
       store: this.#store,
@@ -203,6 +210,16 @@ export class Switchboard extends DurableObject<Env> {
   async relays(): Promise<RelayLoad[]> {
     await this.#book.load();
     return this.#desk.relays();
+  }
+
+  /** Closes the event streams of an agent whose key is not valid any more. */
+  revokeAgent(agentId: AgentId): void {
+    closeRevoked(this.ctx, agentTag(agentId));
+  }
+
+  /** Closes the connections of a relay whose secret is not valid any more. */
+  revokeRelay(relayId: RelayId): void {
+    closeRevoked(this.ctx, `relay:${relayId}`);
   }
 
   #result(call: Call | null): CommandResult {

@@ -3,6 +3,9 @@ import type { CallView } from '../call-view.ts';
 
 const TAG = 'events';
 
+/** Tag of the sockets of one agent. */
+export const agentTag = (agentId: string): string => `${TAG}:${agentId}`;
+
 export type CallNotice = {
   readonly type: 'ring' | 'claim' | 'call';
   /** Cursor to resume after. */
@@ -27,7 +30,7 @@ export class EventSockets {
     hello: object,
     backlog: readonly CallNotice[],
   ): void {
-    this.#ctx.acceptWebSocket(socket, [TAG]);
+    this.#ctx.acceptWebSocket(socket, agentId === null ? [TAG] : [TAG, agentTag(agentId)]);
     socket.serializeAttachment({ kind: 'events', agentId } satisfies Attachment);
     socket.send(JSON.stringify(hello));
     for (const notice of backlog) socket.send(JSON.stringify(noticeFor(agentId, notice)));
