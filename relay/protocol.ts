@@ -18,13 +18,17 @@ export const FRAME_BYTES_MAX = 65_536;
 export const PING = 'ping';
 export const PONG = 'pong';
 
-/** How often the relay sends `PING`, in ms. Silence for three periods means that the connection is gone. */
+/**
+ * How often the relay sends `PING`, in ms, the first time with its `hello`. Silence for three periods means to either side that
+ * the connection is gone.
+ */
 export const PING_INTERVAL_MS = 10_000;
 
 /** Close codes of the worker (application range of RFC 6455 section 7.4.2). */
 export const CLOSE_REPLACED = 4001;
 export const CLOSE_BAD_FRAME = 4002;
 export const CLOSE_TOO_OLD = 4003;
+export const CLOSE_SILENT = 4004;
 
 const callId = z.string().min(1).max(64);
 /** SDP is opaque to the worker; the bound keeps a frame and a database row small. */

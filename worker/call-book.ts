@@ -1,6 +1,13 @@
 // The calls in progress: one mailbox each, decisions stored before anything acts on them. Its memory is a cache of the record
 // and may vanish at any time.
-import { hasMedia, isSettled, type Call, type CallEvent, type Decision } from './domain/call.ts';
+import {
+  hasMedia,
+  isSettled,
+  type Call,
+  type CallEvent,
+  type Decision,
+  type Placement,
+} from './domain/call.ts';
 import type { CallId, RelayId } from './domain/ids.ts';
 import { dueAtMs, step } from './domain/step.ts';
 import { Mailboxes } from './mailboxes.ts';
@@ -8,27 +15,32 @@ import { OutdatedError, type CallStore, type Contact, type StoredEntry } from '.
 
 /** Two writers of one call collide once when one of them is outdated; more means that something is looping. */
 const DECIDE_ATTEMPTS_MAX = 4;
-/** Waits before an event that nobody will deliver again is offered to the record again, in ms; about 45 s in all. */
-const PATIENCE_MS = [200, 1_000, 3_000, 10_000, 30_000];
+/** Waits before an event that nobody will deliver again is offered to the record again, in ms; the last one is repeated. */
+const PATIENCE_MS = [200, 1_000, 3_000] as const;
 
 export interface CallBookDeps {
   readonly store: CallStore;
   readonly now: () => number;
   /** Makes sure that `tickDue` is called at `atMs` or earlier, even if this object is gone by then. */
   readonly wakeAt: (atMs: number) => Promise<void>;
+  /** Where a call's media could go now, to another process than `present`; null when no relay has room. */
+  readonly place: (direction: Call['direction'], present: Placement | null) => Placement | null;
+  /** Waits; for events that the record did not take. */
+  readonly pause: (ms: number) => Promise<void>;
   /** Acts on a stored decision. Must not throw. */
   readonly act: (call: Call, decision: Decision, entry: StoredEntry) => void;
   /** A call came back from the record; what it may have missed is to be said again. Must not throw. */
   readonly resume: (call: Call) => void;
 }
 
-/** An event, or how to make it at the moment of the decision. */
-type EventSource = CallEvent | (() => CallEvent);
-
 export class CallBook {
   readonly #deps: CallBookDeps;
   readonly #mailboxes = new Mailboxes();
   readonly #live = new Map<CallId, Call>();
+  /** Decisions that are being stored: their places count as taken. */
+  readonly #deciding = new Map<CallId, Call>();
+  /** Calls with an event that waits for the record to come back. */
+  readonly #waiting = new Set<CallId>();
   #loading: Promise<void> | null = null;
 
   constructor(deps: CallBookDeps) {
@@ -67,8 +79,9 @@ export class CallBook {
   loadOf(relayId: RelayId): number {
     let load = 0;
     for (const call of this.#live.values()) {
-      if (call.placement?.relayId === relayId && hasMedia(call)) load += 1;
+      if (!this.#deciding.has(call.id) && isAt(call, relayId)) load += 1;
     }
+    for (const call of this.#deciding.values()) if (isAt(call, relayId)) load += 1;
     return load;
   }
 
@@ -79,45 +92,44 @@ export class CallBook {
    * @returns the call after the decision was stored, null when there is none
    * @throws when the decision could not be stored; then nothing was done about the event
    */
-  async apply(
-    id: CallId,
-    event: EventSource,
-    contact: Contact | null = null,
-  ): Promise<Call | null> {
+  async apply(id: CallId, event: CallEvent, contact: Contact | null = null): Promise<Call | null> {
     await this.load();
+    // Whoever asks can ask again; waiting in line for a record that is away would only make them wait.
+    if (this.#waiting.has(id)) throw new Error('the record is out of reach');
     return this.#mailboxes.post(id, () => this.#decide(id, event, contact));
   }
 
   /**
-   * Applies an event that nobody will deliver again: waits for the record to come back. Later events of the call wait with it, so
-   * that their order stays.
-   *
-   * @returns false when the record stayed out of reach; then nothing was done about the event
+   * Applies an event that nobody will deliver again: waits for the record to come back. Later events of the call that nobody
+   * will deliver again wait with it, so that their order stays.
    */
-  applyPatiently(id: CallId, event: EventSource): Promise<boolean> {
+  applyPatiently(id: CallId, event: CallEvent): Promise<void> {
     return this.#mailboxes.post(id, async () => {
-      for (const waitMs of [...PATIENCE_MS, null]) {
+      for (let attempt = 0; ; attempt++) {
         try {
           await this.load();
           await this.#decide(id, event, null);
-          return true;
+          this.#waiting.delete(id);
+          return;
         } catch (error) {
           console.error('call.not-stored', { callId: id, error: String(error) });
-          if (waitMs !== null) await new Promise((resolve) => setTimeout(resolve, waitMs));
+          this.#waiting.add(id);
+          await this.#deps.pause(PATIENCE_MS[attempt] ?? PATIENCE_MS[2]);
         }
       }
-      return false;
     });
   }
 
-  async #decide(id: CallId, source: EventSource, contact: Contact | null): Promise<Call | null> {
+  async #decide(id: CallId, event: CallEvent, contact: Contact | null): Promise<Call | null> {
     for (let attempt = 1; ; attempt++) {
       const before = this.#live.get(id) ?? (await this.#deps.store.find(id));
-      const event = typeof source === 'function' ? source() : source;
       const nowMs = this.#deps.now();
-      const decision = step(before, event, nowMs);
+      const direction = before?.direction ?? (event.type === 'dial' ? 'outbound' : 'inbound');
+      const free = this.#deps.place(direction, before?.placement ?? null);
+      const decision = step(before, event, nowMs, free);
       const { call, entry } = decision;
       if (!call || !entry || call === before) return before;
+      this.#deciding.set(id, call);
       try {
         // First, so that a crash after the commit cannot leave a call without anybody to wake up for it.
         await this.#deps.wakeAt(dueAtMs(call));
@@ -132,6 +144,8 @@ export class CallBook {
           throw error;
         }
         await this.#reload(id);
+      } finally {
+        this.#deciding.delete(id);
       }
     }
   }
@@ -148,14 +162,21 @@ export class CallBook {
     if (call && !isSettled(call)) this.#deps.resume(call);
   }
 
-  /** Does everything that is due and asks to be woken for the rest. */
+  /**
+   * Does everything that is due and asks to be woken for the rest.
+   *
+   * @throws when some of it could not be stored, after all of it was tried
+   */
   async tickDue(): Promise<void> {
     await this.load();
     const nowMs = this.#deps.now();
-    const due = [...this.#live.values()].filter((call) => dueAtMs(call) <= nowMs);
-    await Promise.all(due.map(({ id }) => this.#tick(id)));
-    const next = Math.min(...[...this.#live.values()].map(dueAtMs));
+    const isDue = (call: Call) => dueAtMs(call) <= nowMs;
+    const due = [...this.#live.values()].filter(isDue);
+    const done = await Promise.allSettled(due.map(({ id }) => this.#tick(id)));
+    const rest = [...this.#live.values()].filter((call) => !isDue(call));
+    const next = Math.min(...rest.map(dueAtMs));
     if (next !== Infinity) await this.#deps.wakeAt(next);
+    for (const result of done) if (result.status === 'rejected') throw result.reason;
   }
 
   async #tick(id: CallId): Promise<void> {
@@ -166,3 +187,6 @@ export class CallBook {
     }
   }
 }
+
+const isAt = (call: Call, relayId: RelayId): boolean =>
+  call.placement?.relayId === relayId && hasMedia(call);

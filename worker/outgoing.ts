@@ -72,6 +72,7 @@ export class Outgoing extends WorkerEntrypoint<Env> {
       if (job.action === 'ask') return await ask(deps, subject);
       const provider = await openProvider(deps, subject.numberId);
       if (!provider) return refused('the number is not registered');
+      if (job.lane === 'message') return await sendFallback(deps, provider, subject);
       return await act(provider, subject, job.action);
     } catch (error) {
       console.error('outgoing.failed', { callId: subject.callId, error: String(error) });
@@ -85,6 +86,17 @@ async function ask(deps: OutgoingDeps, subject: JobSubject): Promise<JobResult> 
   const { numberId, contactId, wording } = subject;
   if (!contactId || !wording) return refused('the call asks nobody for permission');
   return sendPermissionRequest(deps, numberId, contactId, wording);
+}
+
+async function sendFallback(
+  { directory }: OutgoingDeps,
+  provider: Provider,
+  { numberId, user }: JobSubject,
+): Promise<JobResult> {
+  const body = (await directory.findNumber(numberId))?.fallbackText ?? null;
+  if (!user || body === null) return refused('there is no text, or nobody to send it to');
+  const sent = await provider.sendMessage(user, { type: 'text', text: { body } });
+  return sent.ok ? { ok: true } : sent;
 }
 
 async function act(

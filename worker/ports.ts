@@ -1,7 +1,7 @@
 // What the use cases need from outside, as interfaces. Adapters implement them; tests pass working fakes.
 import type { Call, TimelineEntry } from './domain/call.ts';
 import type { ContactIdentity } from './domain/contact.ts';
-import type { AgentId, CallId, ContactId, NumberId } from './domain/ids.ts';
+import type { AgentId, CallId, ContactId, NumberId, RelayId } from './domain/ids.ts';
 import type { Restriction } from './domain/restriction.ts';
 
 export const PROVIDER_NAMES = ['meta', '360dialog'] as const;
@@ -17,6 +17,8 @@ export interface BusinessNumber {
   readonly appId: string | null;
   /** Where webhook bodies go that hold anything not solely ours. */
   readonly forwardUrl: string | null;
+  /** What a caller is sent whom Roomline could not serve. */
+  readonly fallbackText: string | null;
   /** The provider's calling settings as last read or reported, in its own spelling; null when never read. */
   readonly calling: Readonly<Record<string, unknown>> | null;
   /** As last reported; past ones may still stand here. `domain/restriction.ts` tells what holds. */
@@ -94,4 +96,21 @@ export interface RelayStatus {
   readonly capacity: number;
   readonly isDraining: boolean;
   readonly lastIce: IceResult | null;
+}
+
+/** A relay process that may hold calls and is not connected. */
+export interface Absence {
+  readonly relayId: RelayId;
+  readonly instance: string;
+  /** The end of its connection was seen; otherwise it went silent, or was not there when the Switchboard started. */
+  readonly isClosed: boolean;
+  /** It may return until then, in epoch ms. */
+  readonly dueAtMs: number;
+}
+
+/** Survives the loss of memory. */
+export interface Absences {
+  all(): Absence[];
+  note(absence: Absence): void;
+  forget(instance: string): void;
 }

@@ -3,76 +3,123 @@ import {
   CLOSE_BAD_FRAME,
   frameFromRelay,
   parseFrame,
+  PING_INTERVAL_MS,
   PROTOCOL_VERSION,
   type FrameFromRelay,
   type Hello,
   type RelayEvent,
 } from '../relay/protocol.ts';
 import { callerToken, type LiveKitAccess } from './adapters/livekit.ts';
-import { RelaySockets } from './adapters/relay-sockets.ts';
+import type { RelaySockets } from './adapters/relay-sockets.ts';
 import type { CallBook } from './call-book.ts';
-import type { Config } from './config.ts';
-import { hasMedia, wanted, type Call, type CallEvent, type RelayMessage } from './domain/call.ts';
+import {
+  hasMedia,
+  isControlLost,
+  wanted,
+  type Call,
+  type Placement,
+  type RelayMessage,
+} from './domain/call.ts';
 import type { CallId, RelayId } from './domain/ids.ts';
-import type { RelayStatus } from './ports.ts';
+import type { Absence, Absences, RelayStatus } from './ports.ts';
 import { callEvent, iceResult } from './relay-events.ts';
 
 /** A connected relay and how many calls it holds. */
 export type RelayLoad = RelayStatus & { readonly load: number };
 
-type DistributiveOmit<T, K extends string> = T extends unknown ? Omit<T, K> : never;
+/** How long a relay whose connection ended may take to dial again, in ms. It does so at once. */
+const RETURN_MS = 5_000;
+/** How long a relay may be unheard, or not yet be there after the Switchboard has started, in ms. */
+const SILENCE_MS = 3 * PING_INTERVAL_MS;
+
+export interface RelayDeskDeps {
+  readonly sockets: RelaySockets;
+  readonly book: CallBook;
+  readonly absences: Absences;
+  readonly access: () => LiveKitAccess;
+  readonly now: () => number;
+  /** Makes sure that `watch` is called at `atMs` or earlier. */
+  readonly wakeAt: (atMs: number) => Promise<void>;
+}
 
 export class RelayDesk {
-  readonly #relays: RelaySockets;
-  readonly #book: CallBook;
-  readonly #settings: () => Config;
-  /** Calls that are being placed: they count as load before they are stored. */
-  readonly #placing = new Map<CallId, RelayId>();
+  readonly #deps: RelayDeskDeps;
 
-  constructor(ctx: DurableObjectState, book: CallBook, settings: () => Config) {
-    this.#relays = new RelaySockets(ctx);
-    this.#book = book;
-    this.#settings = settings;
+  constructor(deps: RelayDeskDeps) {
+    this.#deps = deps;
   }
 
   /** Takes a relay's connection, whose secret has been checked. */
   accept(socket: WebSocket, relayId: RelayId): void {
-    this.#relays.accept(socket, relayId);
+    this.#deps.sockets.accept(socket, relayId);
   }
 
   relays(): RelayLoad[] {
-    return this.#relays
+    const { sockets, book } = this.#deps;
+    return sockets
       .connected()
-      .map((relay) => ({ ...relay, load: this.#loadOf(relay.id as RelayId) }));
+      .map((relay) => ({ ...relay, load: book.loadOf(relay.id as RelayId) }));
   }
 
-  /** Applies an event with a place for the call's media, which counts as taken until the decision is stored. */
-  async placed<T>(
-    id: CallId,
-    apply: (event: () => CallEvent) => Promise<T>,
-    event: DistributiveOmit<CallEvent & { placement?: unknown }, 'placement'>,
-  ): Promise<T> {
-    const place = (): CallEvent => {
-      const direction = event.type === 'offer' ? 'inbound' : 'outbound';
-      const placement = this.#relays.place((relayId) => this.#loadOf(relayId), direction);
-      if (placement) this.#placing.set(id, placement.relayId);
-      return { ...event, placement } as CallEvent;
-    };
-    try {
-      return await apply(place);
-    } finally {
-      this.#placing.delete(id);
+  /** Where a call's media could go now, to another process than `present`. */
+  place(direction: Call['direction'], present: Placement | null): Placement | null {
+    const { sockets, book, now } = this.#deps;
+    const loadOf = (relayId: RelayId) => book.loadOf(relayId);
+    return sockets.place(loadOf, direction, present, now() - SILENCE_MS);
+  }
+
+  // ---- absence ---------------------------------------------------------------------------------------------------------------
+
+  /** A connection is gone. Losing control is not losing media: the relay may come back. */
+  async disconnected(socket: WebSocket): Promise<void> {
+    const relay = this.#deps.sockets.relayOf(socket);
+    if (!relay || relay.instance === null) return;
+    const { relayId, instance } = relay;
+    if (this.#deps.sockets.isConnected(instance)) return;
+    await this.#noteAbsence({ relayId, instance, isClosed: true }, RETURN_MS);
+  }
+
+  async #noteAbsence(absence: Omit<Absence, 'dueAtMs'>, withinMs: number): Promise<void> {
+    const { absences, now, wakeAt } = this.#deps;
+    const dueAtMs = now() + withinMs;
+    absences.note({ ...absence, dueAtMs });
+    await wakeAt(dueAtMs);
+  }
+
+  /**
+   * Looks for relays that went silent, and decides about those that did not come back.
+   *
+   * @returns when to look again, in epoch ms; Infinity while no relay holds a call
+   * @throws when a decision could not be stored; looking again repeats it
+   */
+  async watch(): Promise<number> {
+    const { sockets, book, absences, now } = this.#deps;
+    await book.load();
+    for (const relay of sockets.closeSilent(now() - SILENCE_MS)) {
+      absences.note({ ...relay, isClosed: false, dueAtMs: now() });
     }
+    const due = absences.all().filter(({ dueAtMs }) => dueAtMs <= now());
+    await Promise.all(due.map((absence) => this.#giveUp(absence)));
+    const isHoldingCalls = [...book.calls()].some(hasMedia);
+    const nextSilence = isHoldingCalls ? sockets.oldestSignMs() + SILENCE_MS : Infinity;
+    return Math.min(nextSilence, ...absences.all().map(({ dueAtMs }) => dueAtMs));
   }
 
-  #loadOf(relayId: RelayId): number {
-    const placing = [...this.#placing.values()].filter((id) => id === relayId).length;
-    return this.#book.loadOf(relayId) + placing;
+  async #giveUp({ instance, isClosed }: Absence): Promise<void> {
+    const { sockets, book, absences } = this.#deps;
+    if (!sockets.isConnected(instance)) {
+      const type = isClosed ? 'relay.lost' : 'relay.silent';
+      const calls = [...book.calls()].filter((call) => call.placement?.instance === instance);
+      await Promise.all(calls.map(({ id }) => book.apply(id, { type, instance })));
+    }
+    absences.forget(instance);
   }
+
+  // ---- frames ----------------------------------------------------------------------------------------------------------------
 
   /** One message of a socket; those of subscribers, who have nothing to say, are passed over. */
   async receive(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    const relay = this.#relays.relayOf(socket);
+    const relay = this.#deps.sockets.relayOf(socket);
     if (!relay) return;
     const parsed = parseFrame(frameFromRelay, typeof message === 'string' ? message : '');
     if (parsed.ok) return this.#onFrame(socket, relay, parsed.frame);
@@ -90,7 +137,7 @@ export class RelayDesk {
       case 'hello':
         return this.#onHello(socket, relay.relayId, frame);
       case 'draining':
-        return this.#relays.drain(socket);
+        return this.#deps.sockets.drain(socket);
       case 'call.is':
         return;
       case 'answered':
@@ -112,18 +159,30 @@ export class RelayDesk {
       socket.close(CLOSE_BAD_FRAME, 'relay_id is not the one that the secret belongs to');
       return;
     }
-    await this.#book.load();
-    this.#relays.greet(socket, hello);
-    this.#relays.reply(socket, { type: 'welcome', protocol: PROTOCOL_VERSION });
-    const mine = [...this.#book.calls()].filter((call) => call.placement?.relayId === relayId);
-    for (const call of mine) {
-      if (call.placement?.instance === hello.instance) this.resume(call);
-      else if (hasMedia(call)) void this.#book.applyPatiently(call.id, { type: 'relay.lost' });
+    await this.#deps.book.load();
+    this.#deps.sockets.greet(socket, hello);
+    this.#deps.sockets.reply(socket, { type: 'welcome', protocol: PROTOCOL_VERSION });
+    for (const absence of this.#deps.absences.all()) {
+      if (absence.relayId === relayId) this.#deps.absences.forget(absence.instance);
+    }
+    for (const call of this.#deps.book.calls()) {
+      if (call.placement?.relayId === relayId && hasMedia(call)) this.#meet(call, hello.instance);
     }
     for (const id of hello.calls) {
-      const call = this.#book.get(id as CallId);
-      if (!call || !hasMedia(call)) this.#relays.reply(socket, { type: 'call.close', call_id: id });
+      const call = this.#deps.book.get(id as CallId);
+      const isTheirs = call && hasMedia(call) && call.placement?.instance === hello.instance;
+      if (!isTheirs) this.#deps.sockets.reply(socket, { type: 'call.close', call_id: id });
     }
+  }
+
+  /** A relay is there again with this process; of another process everything is gone. */
+  #meet(call: Call, instance: string): void {
+    const { book } = this.#deps;
+    const isThere = call.placement?.instance === instance;
+    if (isThere) this.resume(call);
+    const lost = { type: 'relay.lost', instance: call.placement?.instance ?? '' } as const;
+    if (!isThere) void book.applyPatiently(call.id, lost);
+    else if (isControlLost(call)) void book.applyPatiently(call.id, { type: 'relay.back' });
   }
 
   async #onRelayEvent(
@@ -132,20 +191,33 @@ export class RelayDesk {
     event: RelayEvent,
   ): Promise<void> {
     const ice = iceResult(event, Date.now());
-    if (ice) this.#relays.noteIce(socket, ice);
-    const committed = this.#relays.received(socket, event.seq);
-    await this.#book.load();
-    const placement = this.#book.get(event.call_id as CallId)?.placement;
+    if (ice) this.#deps.sockets.noteIce(socket, ice);
+    const committed = this.#deps.sockets.received(socket, event.seq);
+    await this.#deps.book.load();
+    const placement = this.#deps.book.get(event.call_id as CallId)?.placement;
     // A relay can speak only of calls that were placed on it.
     const isTheirs = placement?.relayId === relay.relayId && placement.instance === relay.instance;
-    if (!isTheirs || (await this.#book.applyPatiently(event.call_id as CallId, callEvent(event)))) {
-      committed();
+    if (isTheirs) {
+      await this.#deps.book.applyPatiently(event.call_id as CallId, callEvent(event));
+    } else if (event.type !== 'ended') {
+      // Placed elsewhere since, or over and forgotten.
+      this.#deps.sockets.reply(socket, { type: 'call.close', call_id: event.call_id });
     }
+    committed();
   }
 
   /** Says again what the relay may not have heard; all of it is harmless when repeated. */
   resume(call: Call): void {
-    if (!hasMedia(call)) return;
+    if (!hasMedia(call) || !call.placement) return;
+    const { relayId, instance } = call.placement;
+    const { sockets, absences } = this.#deps;
+    if (!sockets.isConnected(instance)) {
+      const isKnown = absences.all().some((absence) => absence.instance === instance);
+      if (!isKnown && !isControlLost(call)) {
+        void this.#noteAbsence({ relayId, instance, isClosed: false }, SILENCE_MS);
+      }
+      return;
+    }
     if (call.state === 'offered') this.tell(call, 'answer');
     if (call.state === 'offering') this.tell(call, 'offer');
     if (call.direction === 'outbound' && call.answerSdp !== null) this.tell(call, 'apply');
@@ -159,14 +231,18 @@ export class RelayDesk {
     switch (message) {
       case 'answer':
         if (call.offerSdp === null) return;
-        this.#relays.send(placement, { type: 'call.answer', call_id: call.id, sdp: call.offerSdp });
+        this.#deps.sockets.send(placement, {
+          type: 'call.answer',
+          call_id: call.id,
+          sdp: call.offerSdp,
+        });
         return;
       case 'offer':
-        this.#relays.send(placement, { type: 'call.offer', call_id: call.id });
+        this.#deps.sockets.send(placement, { type: 'call.offer', call_id: call.id });
         return;
       case 'apply':
         if (call.answerSdp === null) return;
-        this.#relays.send(placement, {
+        this.#deps.sockets.send(placement, {
           type: 'call.apply-answer',
           call_id: call.id,
           sdp: call.answerSdp,
@@ -176,18 +252,18 @@ export class RelayDesk {
         void this.#sendWant(call);
         return;
       case 'close':
-        this.#relays.send(placement, { type: 'call.close', call_id: call.id });
+        this.#deps.sockets.send(placement, { type: 'call.close', call_id: call.id });
     }
   }
 
   async #sendWant(call: Call): Promise<void> {
     if (!call.placement) return;
     const want = wanted(call);
-    const access = this.#access();
+    const access = this.#deps.access();
     const room = want.hasRoom
       ? { url: access.url, token: await callerToken(access, call) }
       : undefined;
-    this.#relays.send(call.placement, {
+    this.#deps.sockets.send(call.placement, {
       type: 'call.want',
       call_id: call.id,
       rev: call.version,
@@ -196,14 +272,5 @@ export class RelayDesk {
       audience: want.audience,
       ...(room ? { room } : {}),
     });
-  }
-
-  #access(): LiveKitAccess {
-    const config = this.#settings();
-    return {
-      url: config.LIVEKIT_URL,
-      apiKey: config.LIVEKIT_API_KEY,
-      apiSecret: config.LIVEKIT_API_SECRET,
-    };
   }
 }

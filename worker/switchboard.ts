@@ -2,10 +2,13 @@
 // commands of the worker, relays' sockets, subscribers, jobs, the alarm. It decides nothing itself.
 import { DurableObject } from 'cloudflare:workers';
 import { PING, PONG } from '../relay/protocol.ts';
+import { createAbsences } from './adapters/absences.ts';
 import { createCallStore } from './adapters/call-store-d1.ts';
 import { openDatabase } from './adapters/database.ts';
 import { agentTag, EventSockets, type CallNotice } from './adapters/event-sockets.ts';
 import { closeRevoked } from './adapters/revoked-sockets.ts';
+import type { LiveKitAccess } from './adapters/livekit.ts';
+import { RelaySockets } from './adapters/relay-sockets.ts';
 import { CallBook } from './call-book.ts';
 import type { CallView } from './call-view.ts';
 import { parseConfig, type Config } from './config.ts';
@@ -79,10 +82,19 @@ export class Switchboard extends DurableObject<Env> {
       store: this.#store,
       now: () => Date.now(),
       wakeAt: (atMs) => this.#wakeAt(atMs),
+      place: (direction, present) => this.#desk.place(direction, present),
+      pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       act: (call, decision, entry) => this.#act(call, decision, entry),
       resume: (call) => this.#desk.resume(call),
     });
-    this.#desk = new RelayDesk(ctx, this.#book, () => this.#settings());
+    this.#desk = new RelayDesk({
+      sockets: new RelaySockets(ctx),
+      book: this.#book,
+      absences: createAbsences(ctx.storage.kv),
+      access: () => this.#access(),
+      now: () => Date.now(),
+      wakeAt: (atMs) => this.#wakeAt(atMs),
+    });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
   }
 
@@ -102,10 +114,7 @@ export class Switchboard extends DurableObject<Env> {
     switch (delivery.type) {
       case 'offer': {
         const { offer, contact } = delivery;
-        await this.#desk.placed(offer.id, (event) => this.#book.apply(offer.id, event, contact), {
-          type: 'offer',
-          offer,
-        });
+        await this.#book.apply(offer.id, { type: 'offer', offer }, contact);
         return true;
       }
       case 'terminate':
@@ -163,11 +172,7 @@ export class Switchboard extends DurableObject<Env> {
     if (other !== undefined && other !== dial.id) return { call: null, conflict: null };
     this.#dialling.set(pair, dial.id);
     try {
-      const call = await this.#desk.placed(
-        dial.id,
-        (event) => this.#book.apply(dial.id, event, contact),
-        { type: 'dial', dial },
-      );
+      const call = await this.#book.apply(dial.id, { type: 'dial', dial }, contact);
       return { ...this.#result(call), conflict: null };
     } finally {
       this.#dialling.delete(pair);
@@ -188,12 +193,7 @@ export class Switchboard extends DurableObject<Env> {
         call.caller?.contactId === contactId,
     );
     await Promise.all(
-      waiting.map(({ id }) =>
-        this.#desk.placed(id, (event) => this.#book.apply(id, event), {
-          type: 'permission',
-          isGranted,
-        }),
-      ),
+      waiting.map(({ id }) => this.#book.apply(id, { type: 'permission', isGranted })),
     );
   }
 
@@ -268,8 +268,13 @@ export class Switchboard extends DurableObject<Env> {
     await this.#desk.receive(socket, message);
   }
 
-  override webSocketClose(socket: WebSocket): void {
+  override async webSocketClose(socket: WebSocket): Promise<void> {
     socket.close();
+    await this.#desk.disconnected(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    await this.#desk.disconnected(socket);
   }
 
   // ---- acting on decisions ---------------------------------------------------------------------------------------------------
@@ -292,18 +297,7 @@ export class Switchboard extends DurableObject<Env> {
 
   async #run(call: Call, job: PendingJob): Promise<void> {
     const result = await runJob(this.#outgoing(), call, job);
-    const event = { type: 'job', jobId: job.id, result } as const;
-    // Replies that can make an outbound call go on to its dial, which needs a place for its media.
-    const needsPlace = job.job.action === 'await' || job.job.action === 'ask';
-    if (needsPlace) {
-      await this.#desk.placed(
-        call.id,
-        (placed) => this.#book.applyPatiently(call.id, placed),
-        event,
-      );
-    } else {
-      await this.#book.applyPatiently(call.id, event);
-    }
+    await this.#book.applyPatiently(call.id, { type: 'job', jobId: job.id, result });
   }
 
   /** The stateless half of this worker. */
@@ -325,11 +319,14 @@ export class Switchboard extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     this.#alarmAtMs = null;
-    try {
-      await this.#book.tickDue();
-      await this.#forgetTombstones();
-    } catch (error) {
-      console.error('alarm.failed', { error: String(error) });
+    const done = await Promise.allSettled([
+      this.#book.tickDue(),
+      this.#desk.watch().then((atMs) => this.#wakeAt(atMs)),
+      this.#forgetTombstones(),
+    ]);
+    for (const { status, ...rest } of done) {
+      if (status === 'fulfilled') continue;
+      console.error('alarm.failed', { error: String('reason' in rest ? rest.reason : '') });
       await this.#wakeAt(Date.now() + ALARM_RETRY_MS);
     }
   }
@@ -341,8 +338,13 @@ export class Switchboard extends DurableObject<Env> {
     await this.#store.deleteTombstones(nowMs - TOMBSTONE_MS);
   }
 
-  #settings(): Config {
+  #access(): LiveKitAccess {
     this.#config ??= parseConfig({ ...this.env });
-    return this.#config;
+    const config = this.#config;
+    return {
+      url: config.LIVEKIT_URL,
+      apiKey: config.LIVEKIT_API_KEY,
+      apiSecret: config.LIVEKIT_API_SECRET,
+    };
   }
 }

@@ -23,6 +23,7 @@ beforeAll(async () => {
       businessAccountId: null,
       appId: null,
       forwardUrl: null,
+      fallbackText: null,
       calling: null,
       restrictions: [],
       webhookAtMs: null,
@@ -39,6 +40,7 @@ const offerOf = (id: CallId): Offer => ({
   providerCallId: `wacid.${id}`,
   caller: { contactId: `contact-${id}` as ContactId },
   payload: null,
+  hasFallbackText: false,
   sdp: 'v=0',
   offeredAtMs: Date.now(),
   answerLimitMs: 30_000,
@@ -51,6 +53,8 @@ function openBook() {
     store: createCallStore(db),
     now: () => Date.now(),
     wakeAt: async () => {},
+    place: () => ({ relayId: 'relay' as RelayId, instance: 'i', lastSeq: 0 }),
+    pause: async () => {},
     act: (_call, decision) => acted.push(decision),
     resume: (call) => resumed.push(call),
   });
@@ -60,7 +64,6 @@ function openBook() {
 const offer = (id: CallId) => ({
   type: 'offer' as const,
   offer: offerOf(id),
-  placement: { relayId: 'relay' as RelayId, instance: 'i', lastSeq: 0 },
 });
 const contact = (id: CallId) => ({
   id: `contact-${id}` as ContactId,

@@ -196,8 +196,9 @@ describe('new rows', () => {
         claim: null,
         ringMs: 45_000,
         ask: { wording: { text: null }, waitMs: 60_000 },
+        hasFallbackText: false,
       } as const;
-      const { call, entry } = step(null, { type: 'dial', dial, placement: null }, Date.now());
+      const { call, entry } = step(null, { type: 'dial', dial }, Date.now());
       if (!call || !entry) throw new Error('nothing was decided');
       await calls.commit(call, entry, Date.now(), null);
     }

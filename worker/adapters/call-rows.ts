@@ -32,6 +32,7 @@ type LiveData = SettledData &
     | 'heard'
     | 'ask'
     | 'ringMs'
+    | 'hasFallbackText'
     | 'excluded'
     | 'timers'
     | 'pending'
@@ -70,6 +71,7 @@ export function rowFromCall(call: Call): Row {
     heard: call.heard,
     ask: call.ask,
     ringMs: call.ringMs,
+    hasFallbackText: call.hasFallbackText,
     excluded: call.excluded,
     timers: call.timers,
     pending: call.pending,
@@ -153,6 +155,7 @@ export function callFromRow(row: Row): Call {
     heard: isConnected(row.state) && data.claim ? [data.claim.identity] : [],
     ask: null,
     ringMs: 0,
+    hasFallbackText: false,
     excluded: [],
     timers: {},
     pending: [],

@@ -121,6 +121,7 @@ export const numberFromRow = (row: typeof numbers.$inferSelect): BusinessNumber 
   businessAccountId: row.businessAccountId,
   appId: row.appId,
   forwardUrl: row.forwardUrl,
+  fallbackText: row.fallbackText,
   calling: row.calling as BusinessNumber['calling'],
   restrictions: (row.restrictions ?? []) as BusinessNumber['restrictions'],
   webhookAtMs: row.webhookAtMs,

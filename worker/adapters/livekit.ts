@@ -24,6 +24,12 @@ const PARTICIPANTS_MAX = 20;
 /** Long enough to connect once, short enough that a leaked token is worth little. */
 const JOIN_TOKEN_TTL_S = 120;
 
+const CALLER_GONE: JobResult = {
+  ok: false,
+  kind: 'refused',
+  message: 'the caller is not in the room',
+};
+
 /** How often LiveKit is asked whether an agent is there, in ms. */
 const AWAIT_POLL_MS = 300;
 
@@ -60,6 +66,8 @@ export async function doRoomJob(
         break;
       case 'await':
         return await awaitMicrophone(rooms, name, job.identity);
+      case 'probe':
+        return await findCaller(rooms, name, callId);
       case 'dispatch':
         if (ai) await dispatchOnce(access, name, ai);
         break;
@@ -90,6 +98,16 @@ async function awaitMicrophone(
   };
 }
 
+async function findCaller(
+  rooms: RoomServiceClient,
+  room: string,
+  callId: CallId,
+): Promise<JobResult> {
+  const participants = await rooms.listParticipants(room);
+  const caller = participants.find(({ identity }) => identity === callerIdentity(callId));
+  return caller ? { ok: true } : CALLER_GONE;
+}
+
 /** A dispatch whose reply was lost must not bring a second agent. */
 async function dispatchOnce(
   access: LiveKitAccess,
@@ -107,9 +125,9 @@ async function dispatchOnce(
 function resultOf(error: unknown, action: string): JobResult {
   if (error instanceof TwirpError) {
     // Nothing there to delete or remove: what was wanted is so.
+    if (error.status === 404 && action === 'probe') return CALLER_GONE;
     if (error.status === 404 && action !== 'create') return { ok: true, already: true };
-    // Wrong keys are `unavailable`: the operator can mend them.
-    const kind = error.status >= 500 || error.status === 401 ? 'unavailable' : 'refused';
+    const kind = error.status >= 500 ? 'unavailable' : 'refused';
     return {
       ok: false,
       kind,

@@ -19,7 +19,12 @@ export interface SealedSecrets {
 export type NumberChange = Partial<
   Pick<
     BusinessNumber,
-    'displayPhoneNumber' | 'apiBaseUrl' | 'businessAccountId' | 'appId' | 'forwardUrl'
+    | 'displayPhoneNumber'
+    | 'apiBaseUrl'
+    | 'businessAccountId'
+    | 'appId'
+    | 'forwardUrl'
+    | 'fallbackText'
   > &
     SealedSecrets
 >;

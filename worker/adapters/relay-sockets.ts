@@ -2,6 +2,7 @@
 // Switchboard's sleep, so what must be remembered about one is in its attachment.
 import {
   CLOSE_REPLACED,
+  CLOSE_SILENT,
   OUTBOUND_PROTOCOL_VERSION,
   PROTOCOL_VERSION,
   type FrameToRelay,
@@ -10,6 +11,12 @@ import {
 import type { Call, Placement } from '../domain/call.ts';
 import type { RelayId } from '../domain/ids.ts';
 import type { IceResult, RelayStatus } from '../ports.ts';
+
+/** The part of a Durable Object that holds sockets. */
+export type SocketHost = Pick<
+  DurableObjectState,
+  'acceptWebSocket' | 'getWebSockets' | 'getWebSocketAutoResponseTimestamp'
+>;
 
 const TAG = 'relay';
 
@@ -28,11 +35,11 @@ interface Attachment {
 }
 
 export class RelaySockets {
-  readonly #ctx: DurableObjectState;
+  readonly #ctx: SocketHost;
   /** Events received but not committed yet, per socket; the acknowledgement stays below the oldest. */
   readonly #open = new WeakMap<WebSocket, { pending: Set<number>; highest: number }>();
 
-  constructor(ctx: DurableObjectState) {
+  constructor(ctx: SocketHost) {
     this.#ctx = ctx;
   }
 
@@ -98,17 +105,53 @@ export class RelaySockets {
    *
    * @param loadOf calls that a relay holds or is about to hold
    * @param direction a relay of the version before cannot place calls
+   * @param present the process that is not to be chosen again
+   * @param silentBeforeMs relays that were heard before, but not since, are left out
    */
-  place(loadOf: (relayId: RelayId) => number, direction: Call['direction']): Placement | null {
+  place(
+    loadOf: (relayId: RelayId) => number,
+    direction: Call['direction'],
+    present: Placement | null,
+    silentBeforeMs: number,
+  ): Placement | null {
     const oldest = direction === 'outbound' ? OUTBOUND_PROTOCOL_VERSION : PROTOCOL_VERSION - 1;
     const candidates = this.#greeted()
+      .filter(({ socket }) => this.#heardAtMs(socket) > silentBeforeMs)
       .map(({ attachment }) => ({ ...attachment, load: loadOf(attachment.relayId) }))
       .filter(
-        ({ hello, load }) => !hello.isDraining && hello.protocol >= oldest && load < hello.capacity,
+        ({ hello, load }) =>
+          !hello.isDraining &&
+          hello.protocol >= oldest &&
+          load < hello.capacity &&
+          hello.instance !== present?.instance,
       )
       .toSorted((a, b) => a.load / a.hello.capacity - b.load / b.hello.capacity);
     const [best] = candidates;
     return best ? { relayId: best.relayId, instance: best.hello.instance, lastSeq: 0 } : null;
+  }
+
+  isConnected(instance: string): boolean {
+    return this.#greeted().some(({ attachment }) => attachment.hello.instance === instance);
+  }
+
+  /** When the relay that was silent for longest was heard last, in epoch ms; Infinity while none is known to speak. */
+  oldestSignMs(): number {
+    return Math.min(...this.#greeted().map(({ socket }) => this.#heardAtMs(socket)));
+  }
+
+  /** Closes connections of relays that were heard before `atMs`, but not since, and tells whose they were. */
+  closeSilent(atMs: number): { relayId: RelayId; instance: string }[] {
+    return this.#greeted()
+      .filter(({ socket }) => this.#heardAtMs(socket) <= atMs)
+      .map(({ socket, attachment: { relayId, hello } }) => {
+        socket.close(CLOSE_SILENT, 'nothing heard for too long');
+        return { relayId, instance: hello.instance };
+      });
+  }
+
+  /** The latest keep-alive of a relay; one that has never sent any is not judged by its silence. */
+  #heardAtMs(socket: WebSocket): number {
+    return this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? Infinity;
   }
 
   /** Sends a frame to the relay process that holds a call; a relay that is away gets everything at its next `hello`. */

@@ -43,7 +43,8 @@ export type CallState = (typeof CALL_STATES)[number];
 /**
  * `answer`: nobody has answered. `relayAnswer`: the relay owes an answer. `claim`: the claimant is not ready. `graceLeft`,
  * `graceLost`: the agent left, or their connection broke. `cleanUp`: the room is deleted even if the relay never said that it
- * left. `mediaLost`: the media broke off and the provider has not said why. `sweep`: the room is deleted a second time, because a reconnecting client can bring it back.
+ * left. `mediaLost`: the media broke off and the provider has not said why. `control`: nothing is heard of the relay, while LiveKit
+ * still has the caller. `sweep`: the room is deleted a second time, because a reconnecting client can bring it back.
  *
  * Outbound: `ask`: the user has not granted permission. `ring`: the user does not pick up. `adopt`: nobody knows whether the
  * provider calls. `join`: the user picked up and whom they were to talk with is not there.
@@ -57,6 +58,7 @@ export type TimerName =
   | 'cleanUp'
   | 'sweep'
   | 'mediaLost'
+  | 'control'
   | 'ask'
   | 'ring'
   | 'adopt'
@@ -103,6 +105,7 @@ export interface Dial {
   readonly ringMs: number;
   /** Ask for permission first and wait for it this long, in ms. */
   readonly ask: { readonly wording: AskWording; readonly waitMs: number } | null;
+  readonly hasFallbackText: boolean;
 }
 
 /** What a finished outbound call costs. */
@@ -129,6 +132,8 @@ export interface Placement {
   readonly instance: string;
   /** Highest event number of that relay that this call has applied. */
   readonly lastSeq: number;
+  /** Counts the processes that were asked to take the call; absent for the first. */
+  readonly attempt?: number;
 }
 
 export interface DirectionQuality {
@@ -157,6 +162,8 @@ export interface Call {
   readonly ringMs: number;
   /** What the button or link that started the call carried. */
   readonly payload: string | null;
+  /** The number has a text for callers who could not be served. */
+  readonly hasFallbackText: boolean;
   /** The provider's own time of the offer; for an outbound call when it was asked for. */
   readonly offeredAtMs: number;
   readonly createdAtMs: number;
@@ -202,6 +209,7 @@ export interface Offer {
   readonly providerCallId: string;
   readonly caller: Caller;
   readonly payload: string | null;
+  readonly hasFallbackText: boolean;
   readonly sdp: string;
   readonly offeredAtMs: number;
   /** The provider's own limit for answering, in ms from the offer. */
@@ -247,7 +255,7 @@ export interface Actor {
 type FromRelay<T> = T & { readonly seq: number };
 
 export type CallEvent =
-  | { readonly type: 'offer'; readonly offer: Offer; readonly placement: Placement | null }
+  | { readonly type: 'offer'; readonly offer: Offer }
   | { readonly type: 'terminate'; readonly termination: Termination }
   | FromRelay<{ readonly type: 'relay.answered'; readonly sdp: string }>
   | FromRelay<{ readonly type: 'relay.media-up' }>
@@ -269,14 +277,13 @@ export type CallEvent =
       readonly quality: Call['quality'];
     }>
   /** The process that held the media is gone. */
-  | { readonly type: 'relay.lost' }
+  | { readonly type: 'relay.lost'; readonly instance: string }
+  /** Nothing is heard of it; its media may be well. */
+  | { readonly type: 'relay.silent'; readonly instance: string }
+  | { readonly type: 'relay.back' }
   | { readonly type: 'claim'; readonly claim: Claim }
-  | { readonly type: 'dial'; readonly dial: Dial; readonly placement: Placement | null }
-  | {
-      readonly type: 'permission';
-      readonly isGranted: boolean;
-      readonly placement: Placement | null;
-    }
+  | { readonly type: 'dial'; readonly dial: Dial }
+  | { readonly type: 'permission'; readonly isGranted: boolean }
   | { readonly type: 'answer'; readonly providerCallId: string; readonly sdp: string }
   | {
       readonly type: 'status';
@@ -286,13 +293,7 @@ export type CallEvent =
     }
   | FromRelay<{ readonly type: 'relay.offered'; readonly sdp: string }>
   | { readonly type: 'end'; readonly actor: Actor }
-  | {
-      readonly type: 'job';
-      readonly jobId: number;
-      readonly result: JobResult;
-      /** Where media could go, should this reply be what an outbound call waits for. */
-      readonly placement?: Placement | null;
-    }
+  | { readonly type: 'job'; readonly jobId: number; readonly result: JobResult }
   /** Time has passed. */
   | { readonly type: 'tick' };
 
@@ -327,6 +328,11 @@ export type TimelineType =
   | 'end-confirmed'
   | 'end-unconfirmed'
   | 'relay-closed'
+  | 'placed-elsewhere'
+  | 'control-lost'
+  | 'control-checked'
+  | 'control-back'
+  | 'fallback-sent'
   | 'room-deleted'
   | 'room-clean-up'
   | 'agent-removed'
@@ -382,6 +388,9 @@ export const wanted = (
 
 /** The call's media should exist at its relay. */
 export const hasMedia = (call: Call): boolean => call.placement !== null && !isOver(call);
+
+/** The call goes on, but nothing is heard of its relay. */
+export const isControlLost = (call: Call): boolean => call.timers.control !== undefined;
 
 /** Nothing that happens can change how this call ended. */
 export const isOver = (call: Call): boolean =>

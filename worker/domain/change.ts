@@ -15,7 +15,7 @@ import {
   type JobFailure,
   type PendingJob,
 } from './job.ts';
-import type { Outcome } from './outcome.ts';
+import { FAILED_CALLER, type Outcome } from './outcome.ts';
 
 /** A healthy relay answers within milliseconds; this covers a relay that is just reconnecting. */
 export const RELAY_ANSWER_MS = 5_000;
@@ -26,6 +26,8 @@ const CLEAN_UP_MS = 2_000;
 export const SWEEP_MS = 60_000;
 /** How long a dial that nobody confirmed may still turn out to have worked. */
 export const ADOPT_MS = 60_000;
+/** A text that comes later would puzzle more than it helps. */
+const FALLBACK_MS = 60_000;
 /** How long what a call teaches is tried to be kept. */
 const RECORD_RETRY_MS = 600_000;
 
@@ -80,9 +82,16 @@ export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
       timers: hadRoom ? { cleanUp: nowMs + CLEAN_UP_MS, sweep: nowMs + SWEEP_MS } : {},
     },
     entry: { type: 'ended', detail: outcomeDetail(result) },
-    add: isKnownUser ? [recordOutcome(nowMs)] : [],
+    add: isKnownUser ? [recordOutcome(nowMs), ...fallback(call, result, nowMs)] : [],
     messages: hasMedia(call) ? ['close'] : [],
   };
+}
+
+/** Users who called us, or who answered, learn that it was not their doing. */
+function fallback(call: Call, { reason }: Outcome, nowMs: number): NewJob[] {
+  const wasThere = call.direction === 'inbound' || call.startedAtMs !== null;
+  if (!call.hasFallbackText || !wasThere || !FAILED_CALLER.has(reason)) return [];
+  return [{ job: { lane: 'message', action: 'fallback' }, giveUpAtMs: nowMs + FALLBACK_MS }];
 }
 
 const isRoomCreation = (job: Job): boolean => job.lane === 'room' && job.action === 'create';

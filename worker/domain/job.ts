@@ -17,7 +17,11 @@ export type Job =
   | { readonly lane: 'record'; readonly action: 'outcome' }
   /** Done once this participant is in the room and publishes a microphone track; `unavailable` until then. */
   | { readonly lane: 'room'; readonly action: 'await'; readonly identity: string }
-  | { readonly lane: 'room'; readonly action: 'remove'; readonly identity: string };
+  /** Asks LiveKit whether the caller is still in the room; `refused` when not. */
+  | { readonly lane: 'room'; readonly action: 'probe' }
+  | { readonly lane: 'room'; readonly action: 'remove'; readonly identity: string }
+  /** Sends the number's fallback text to a caller who could not be served. */
+  | { readonly lane: 'message'; readonly action: 'fallback' };
 
 /**
  * What may be done when nobody knows whether a job took effect: `repeat` it, repeat it and take "already done" for success, or
@@ -26,6 +30,7 @@ export type Job =
 export type JobClass = 'repeat' | 'repeat-treating-already-as-done' | 'never-repeat';
 
 export const classOfJob = (job: Job): JobClass => {
+  if (job.lane === 'message') return 'never-repeat';
   if (job.lane !== 'graph') return 'repeat';
   return job.action === 'connect' || job.action === 'ask'
     ? 'never-repeat'
@@ -83,7 +88,7 @@ const BACKOFF_MAX_MS = 10_000;
 export const backoffMs = (attempt: number): number =>
   Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (attempt - 1));
 
-const lanes = ['graph', 'room', 'record'] as const;
+const lanes = ['graph', 'room', 'record', 'message'] as const;
 
 /** The next job of each lane; only these may run, so the jobs of a lane keep their order. */
 export const laneHeads = (pending: readonly PendingJob[]): PendingJob[] =>
@@ -125,6 +130,16 @@ export function retryJob(
     entry.id === failed.id ? { ...entry, notBeforeMs, leaseUntilMs: null } : entry,
   );
 }
+
+/** Puts a job that was done back, to be done again at `atMs`. */
+export const laterJob = (
+  pending: readonly PendingJob[],
+  { id }: PendingJob,
+  atMs: number,
+): PendingJob[] =>
+  pending.map((entry) =>
+    entry.id === id ? { ...entry, attempt: 0, notBeforeMs: atMs, leaseUntilMs: null } : entry,
+  );
 
 /** Cancels the provider actions that have not been started; one that runs stays, since its reply is still to come. */
 export const withoutQueuedGraph = (pending: readonly PendingJob[]): PendingJob[] =>

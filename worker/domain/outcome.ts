@@ -57,6 +57,25 @@ export const OUTCOME_REASONS = {
 } as const satisfies Record<string, OutcomeResult>;
 
 export type OutcomeReason = keyof typeof OUTCOME_REASONS;
+
+/** Ends that are nobody's wish: whoever was on the other side is sent the number's fallback text. */
+export const FAILED_CALLER: ReadonlySet<OutcomeReason> = new Set([
+  'no-answer',
+  'agent-connection-lost',
+  'offer-too-old',
+  'unusable-offer',
+  'pre-accept-refused',
+  'accept-failed',
+  'media-failed',
+  'media-lost',
+  'room-failed',
+  'room-lost',
+  'no-relay',
+  'relay-did-not-answer',
+  'relay-lost',
+  'relay-failed',
+  'agent-did-not-join',
+]);
 export type EndedBy = 'caller' | 'agent' | 'api' | 'provider' | 'livekit' | 'system';
 
 /** Written exactly once per call. */

@@ -11,19 +11,19 @@ const PERMANENT_EXISTS = 138017;
 export function onPermission(
   call: Call,
   isGranted: boolean,
-  placement: Placement | null,
+  free: Placement | null,
   nowMs: number,
 ): Answer {
   if (call.state !== 'asking') return null;
   if (!isGranted) return finalEnd(call, outcome('permission-not-granted', 'caller'), nowMs);
-  return begin(call, placement, nowMs, 'asked');
+  return begin(call, free, nowMs, 'asked');
 }
 
 export function onAskSent(
   call: Call,
   done: PendingJob,
   result: JobResult,
-  placement: Placement | null,
+  free: Placement | null,
   nowMs: number,
 ): Answer {
   const pending = withoutJob(call.pending, done.id);
@@ -37,7 +37,7 @@ export function onAskSent(
   }
   // A permission that is there needs no asking.
   if (result.code === PERMANENT_EXISTS) {
-    const change = begin({ ...call, pending }, placement, nowMs, 'asked');
+    const change = begin({ ...call, pending }, free, nowMs, 'asked');
     return { ...change, patch: { pending, ...change.patch } };
   }
   const refused = outcome('permission-not-granted', 'provider', failureText(result));

@@ -37,6 +37,7 @@ export const blankCall = (
   ask: null,
   ringMs: 0,
   payload: null,
+  hasFallbackText: false,
   offeredAtMs: atMs,
   createdAtMs: nowMs,
   ringingAtMs: null,
@@ -68,14 +69,20 @@ export const blankCall = (
 export function onOffer(
   known: Call | null,
   offer: Offer,
-  placement: Placement | null,
+  free: Placement | null,
   nowMs: number,
 ): { call: Call; change: Change } | null {
   const announced: Partial<Call> = {
     caller: offer.caller,
     payload: offer.payload,
+    hasFallbackText: offer.hasFallbackText,
     offeredAtMs: offer.offeredAtMs,
-    answerByMs: offer.offeredAtMs + offer.answerLimitMs - TIMESTAMP_ROUNDING_MS - ANSWER_MARGIN_MS,
+    // A call cannot have been announced in the future: then our clock is slow, and its own time is what can be counted from.
+    answerByMs:
+      Math.min(offer.offeredAtMs, nowMs) +
+      offer.answerLimitMs -
+      TIMESTAMP_ROUNDING_MS -
+      ANSWER_MARGIN_MS,
   };
   if (known?.state === 'tombstone') {
     const call = { ...known, ...announced };
@@ -83,24 +90,24 @@ export function onOffer(
   }
   if (known) return null;
   const call: Call = { ...blankCall(offer, offer.offeredAtMs, nowMs), ...announced };
-  return { call, change: firstChange(call, offer, placement, nowMs) };
+  return { call, change: firstChange(call, offer, free, nowMs) };
 }
 
-function firstChange(call: Call, offer: Offer, placement: Placement | null, nowMs: number): Change {
+function firstChange(call: Call, offer: Offer, free: Placement | null, nowMs: number): Change {
   if (nowMs >= call.answerByMs) {
     const lateS = Math.round((nowMs - offer.offeredAtMs) / 1000);
     const late = outcome('offer-too-old', 'provider', `announced ${lateS} s after the call began`);
     return ending(call, late, nowMs);
   }
-  if (!placement) return ending(call, outcome('no-relay', 'system'), nowMs);
+  if (!free) return ending(call, outcome('no-relay', 'system'), nowMs);
   return {
     patch: {
       state: 'offered',
-      placement,
+      placement: free,
       offerSdp: offer.sdp,
       timers: { answer: call.answerByMs, relayAnswer: nowMs + RELAY_ANSWER_MS },
     },
-    entry: { type: 'offered', detail: { relay: placement.relayId } },
+    entry: { type: 'offered', detail: { relay: free.relayId } },
     add: [{ job: { lane: 'room', action: 'create' }, giveUpAtMs: call.answerByMs }],
     messages: ['answer'],
   };

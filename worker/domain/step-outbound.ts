@@ -52,7 +52,7 @@ const JOIN_MS = 15_000;
 export function onDial(
   known: Call | null,
   dial: Dial,
-  placement: Placement | null,
+  free: Placement | null,
   nowMs: number,
 ): { call: Call; change: Change } | null {
   if (known) return null;
@@ -63,9 +63,10 @@ export function onDial(
     target: dial.target,
     claim: dial.claim,
     ask: dial.ask,
+    hasFallbackText: dial.hasFallbackText,
     ringMs: dial.ringMs,
   };
-  if (!dial.ask) return { call, change: begin(call, placement, nowMs, 'dial-requested') };
+  if (!dial.ask) return { call, change: begin(call, free, nowMs, 'dial-requested') };
   const answerByMs = nowMs + dial.ask.waitMs;
   const change: Change = {
     patch: { state: 'asking', answerByMs, timers: { ask: answerByMs } },
@@ -78,7 +79,7 @@ export function onDial(
 /** Permission is no question any more: the agent comes first, everybody else after the pickup. */
 export function begin(
   call: Call,
-  placement: Placement | null,
+  free: Placement | null,
   nowMs: number,
   type: 'dial-requested' | 'asked',
 ): Change {
@@ -88,7 +89,7 @@ export function begin(
   };
   const timers = without(call.timers, 'ask');
   if (call.target?.kind !== 'agent') {
-    const change = toOffering({ ...call, timers }, placement, nowMs, { type });
+    const change = toOffering({ ...call, timers }, free, nowMs, { type });
     return { ...change, add: [createRoom, ...(change.add ?? [])] };
   }
   if (call.claim) {
@@ -126,15 +127,15 @@ export const isMeantFor = (target: Target | null, identity: string): boolean =>
 
 function toOffering(
   call: Call,
-  placement: Placement | null,
+  free: Placement | null,
   nowMs: number,
   entry: Change['entry'],
 ): Change {
-  if (!placement) return finalEnd(call, outcome('no-relay', 'system'), nowMs);
+  if (!free) return finalEnd(call, outcome('no-relay', 'system'), nowMs);
   return {
     patch: {
       state: 'offering',
-      placement,
+      placement: free,
       timers: { ...without(call.timers, 'claim', 'answer'), relayAnswer: nowMs + RELAY_ANSWER_MS },
     },
     entry,
@@ -145,11 +146,11 @@ function toOffering(
 export function onAgentThere(
   call: Call,
   pending: Call['pending'],
-  placement: Placement | null,
+  free: Placement | null,
   nowMs: number,
 ): Answer {
   if (call.state !== 'claimed') return { patch: { pending }, entry: { type: 'agent-ready' } };
-  const change = toOffering({ ...call, pending }, placement, nowMs, { type: 'agent-ready' });
+  const change = toOffering({ ...call, pending }, free, nowMs, { type: 'agent-ready' });
   return { ...change, patch: { pending, ...change.patch } };
 }
 

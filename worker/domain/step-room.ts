@@ -1,5 +1,12 @@
 // Decisions about who is in the room: agents claiming, joining, leaving, and the media ending. Pure.
-import { hasMedia, isOver, type Call, type Claim, type MediaEndReason } from './call.ts';
+import {
+  hasMedia,
+  isOver,
+  type Call,
+  type Claim,
+  type MediaEndReason,
+  type Placement,
+} from './call.ts';
 import {
   deleteRoom,
   ending,
@@ -15,6 +22,7 @@ import { withoutJob, type Job, type JobResult, type PendingJob } from './job.ts'
 import { outcome, type EndedBy, type OutcomeReason } from './outcome.ts';
 import { ANSWER_MARGIN_MS } from './step-inbound.ts';
 import { awaitAgent, isMeantFor, joinBy } from './step-outbound.ts';
+import { onNoRelay } from './step-relay.ts';
 
 /** How long a relay tries to get back into a room. */
 const REJOIN_MS = 10_000;
@@ -163,6 +171,7 @@ const MEDIA_ENDS: Record<MediaEndReason, readonly [OutcomeReason, EndedBy]> = {
 export function onMediaEnded(
   call: Call,
   event: { reason: MediaEndReason; detail?: string | undefined; quality: Call['quality'] },
+  free: Placement | null,
   nowMs: number,
 ): Answer {
   if (call.state === 'tombstone') return null;
@@ -171,6 +180,9 @@ export function onMediaEnded(
     const timers = { ...call.timers, mediaLost: nowMs + MEDIA_LOST_MS };
     const detail = event.detail === undefined ? {} : { detail: { detail: event.detail } };
     return { patch: { quality, timers }, entry: { type: 'media-lost', ...detail } };
+  }
+  if (!isOver(call) && event.reason === 'no-capacity') {
+    return onNoRelay(call, 'no-relay', free, nowMs, event.detail);
   }
   if (!isOver(call)) {
     const end = ending(call, outcome(...MEDIA_ENDS[event.reason], event.detail), nowMs);
@@ -199,7 +211,7 @@ const ROOM_JOBS_DONE = {
 export function onRoomJob(
   call: Call,
   done: PendingJob,
-  action: Exclude<Extract<Job, { lane: 'room' }>['action'], 'await'>,
+  action: Exclude<Extract<Job, { lane: 'room' }>['action'], 'await' | 'probe'>,
   result: JobResult,
   nowMs: number,
 ): Answer {

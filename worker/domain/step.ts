@@ -9,6 +9,7 @@ import {
   type Call,
   type CallEvent,
   type Decision,
+  type Placement,
   type RelayMessage,
   type TimerName,
 } from './call.ts';
@@ -50,6 +51,7 @@ import {
   onOutboundTimer,
   onStatus,
 } from './step-outbound.ts';
+import { onNoRelay, onProbed, onRelayBack, onRelayLost, onRelaySilent } from './step-relay.ts';
 import {
   onClaim,
   onJoined,
@@ -65,16 +67,22 @@ import {
  * Applies one event.
  *
  * @param call null when nothing is known of it
+ * @param free where media could go now, should the decision need a place for it; another process than the call's present one
  * @returns the same `call` object, no entry and nothing to do when the event says nothing new
  */
-export function step(call: Call | null, event: CallEvent, nowMs: number): Decision {
+export function step(
+  call: Call | null,
+  event: CallEvent,
+  nowMs: number,
+  free: Placement | null = null,
+): Decision {
   const unchanged: Decision = { call, entry: null, messages: [], jobs: [] };
-  const first = firstOf(call, event, nowMs);
+  const first = firstOf(call, event, nowMs, free);
   if (first !== undefined) return first ? finish(first.call, first.change, nowMs) : unchanged;
   if (call === null) return unchanged;
   // A relay speaks only of calls that were placed on it, and may say the same twice.
   if ('seq' in event && event.seq <= (call.placement?.lastSeq ?? Infinity)) return unchanged;
-  const change = changeFor(call, event, nowMs);
+  const change = changeFor(call, event, nowMs, free);
   if (!change) return unchanged;
   const { placement } = call;
   const seen =
@@ -94,9 +102,10 @@ function firstOf(
   call: Call | null,
   event: CallEvent,
   nowMs: number,
+  free: Placement | null,
 ): { call: Call; change: Change } | null | undefined {
-  if (event.type === 'offer') return onOffer(call, event.offer, event.placement, nowMs);
-  if (event.type === 'dial') return onDial(call, event.dial, event.placement, nowMs);
+  if (event.type === 'offer') return onOffer(call, event.offer, free, nowMs);
+  if (event.type === 'dial') return onDial(call, event.dial, free, nowMs);
   if (event.type === 'terminate' && call === null) {
     // Remembered, so that the late announcement does not ring a ghost.
     const { termination } = event;
@@ -106,7 +115,7 @@ function firstOf(
   return undefined;
 }
 
-function changeFor(call: Call, event: CallEvent, nowMs: number): Answer {
+function changeFor(call: Call, event: CallEvent, nowMs: number, free: Placement | null): Answer {
   switch (event.type) {
     case 'offer':
     case 'dial':
@@ -120,7 +129,7 @@ function changeFor(call: Call, event: CallEvent, nowMs: number): Answer {
     case 'status':
       return onStatus(call, event, nowMs);
     case 'permission':
-      return onPermission(call, event.isGranted, event.placement, nowMs);
+      return onPermission(call, event.isGranted, free, nowMs);
     case 'relay.answered':
       return onAnswered(call, event.sdp);
     case 'relay.offered':
@@ -146,17 +155,21 @@ function changeFor(call: Call, event: CallEvent, nowMs: number): Answer {
         ? null
         : { entry: { type: 'publisher-skipped', detail: { identity: event.identity } } };
     case 'relay.ended':
-      return onMediaEnded(call, event, nowMs);
+      return onMediaEnded(call, event, free, nowMs);
     case 'relay.lost':
-      return isOver(call) ? null : ending(call, outcome('relay-lost', 'system'), nowMs);
+      return onRelayLost(call, event.instance, free, nowMs);
+    case 'relay.silent':
+      return onRelaySilent(call, event.instance, free, nowMs);
+    case 'relay.back':
+      return onRelayBack(call);
     case 'claim':
       return onClaim(call, event.claim, nowMs);
     case 'end':
       return onEnd(call, event.actor, nowMs);
     case 'job':
-      return onJob(call, event, nowMs);
+      return onJob(call, event, nowMs, free);
     case 'tick':
-      return onTick(call, nowMs);
+      return onTick(call, nowMs, free);
   }
 }
 
@@ -170,18 +183,21 @@ function onEnd(call: Call, actor: Actor, nowMs: number): Answer {
 
 function onJob(
   call: Call,
-  { jobId, result, placement }: Extract<CallEvent, { type: 'job' }>,
+  { jobId, result }: Extract<CallEvent, { type: 'job' }>,
   nowMs: number,
+  free: Placement | null,
 ): Answer {
   const done = call.pending.find((entry) => entry.id === jobId);
   // The reply to an attempt whose lease ran out and that was settled otherwise.
   if (!done) return null;
   const { job } = done;
+  if (job.lane === 'message') return onFallbackSent(call, done, result);
   if (job.lane === 'record') return onRecorded(call, done, result, nowMs);
   if (job.lane === 'room') {
+    if (job.action === 'probe') return onProbed(call, done, result, nowMs);
     if (job.action !== 'await') return onRoomJob(call, done, job.action, result, nowMs);
     const pending = withoutJob(call.pending, done.id);
-    if (result.ok) return onAgentThere(call, pending, placement ?? null, nowMs);
+    if (result.ok) return onAgentThere(call, pending, free, nowMs);
     const retry = call.state === 'claimed' ? again(call, done, result, nowMs) : null;
     const detail = failureDetail(done, result);
     return retry ?? { patch: { pending }, entry: { type: 'action-failed', detail } };
@@ -190,7 +206,7 @@ function onJob(
     case 'connect':
       return onDialled(call, done, result, nowMs);
     case 'ask':
-      return onAskSent(call, done, result, placement ?? null, nowMs);
+      return onAskSent(call, done, result, free, nowMs);
     case 'pre_accept':
       return onPreAccept(call, done, result, nowMs);
     case 'accept':
@@ -220,6 +236,13 @@ function onEndTold(call: Call, done: PendingJob, result: JobResult, nowMs: numbe
   );
 }
 
+function onFallbackSent(call: Call, done: PendingJob, result: JobResult): Answer {
+  const pending = withoutJob(call.pending, done.id);
+  return result.ok
+    ? { patch: { pending }, entry: { type: 'fallback-sent' } }
+    : { patch: { pending }, entry: { type: 'action-failed', detail: failureDetail(done, result) } };
+}
+
 function onRecorded(call: Call, done: PendingJob, result: JobResult, nowMs: number): Answer {
   const pending = withoutJob(call.pending, done.id);
   if (!result.ok) {
@@ -242,27 +265,29 @@ function onRecorded(call: Call, done: PendingJob, result: JobResult, nowMs: numb
 // ---- time ------------------------------------------------------------------------------------------------------------------
 
 /** Does the one thing that is due longest; the caller ticks again while something is due. */
-function onTick(call: Call, nowMs: number): Answer {
+function onTick(call: Call, nowMs: number, free: Placement | null): Answer {
   const [timer] = (Object.entries(call.timers) as [TimerName, number][])
     .filter(([, atMs]) => atMs <= nowMs)
     .toSorted(([, a], [, b]) => a - b);
-  if (timer) return onTimer(call, timer[0], nowMs);
+  if (timer) return onTimer(call, timer[0], nowMs, free);
   const lost = call.pending.find((entry) => (entry.leaseUntilMs ?? Infinity) <= nowMs);
   if (lost) {
     const result: JobResult = { ok: false, kind: 'unsure', message: 'no reply in time' };
-    return onJob(call, { type: 'job', jobId: lost.id, result }, nowMs);
+    return onJob(call, { type: 'job', jobId: lost.id, result }, nowMs, free);
   }
   return queueDueAtMs(call.pending) <= nowMs ? { entry: { type: 'retrying' } } : null;
 }
 
-function onTimer(call: Call, name: TimerName, nowMs: number): Change {
+function onTimer(call: Call, name: TimerName, nowMs: number, free: Placement | null): Change {
   switch (name) {
     case 'answer': {
       const reason = call.direction === 'inbound' ? 'no-answer' : 'agent-no-answer';
       return ending(call, outcome(reason, 'system'), nowMs);
     }
     case 'relayAnswer':
-      return ending(call, outcome('relay-did-not-answer', 'system'), nowMs);
+      return onNoRelay(call, 'relay-did-not-answer', free, nowMs);
+    case 'control':
+      return ending(call, outcome('relay-lost', 'system'), nowMs);
     case 'claim':
       return call.direction === 'inbound'
         ? release(call, 'not ready in time')

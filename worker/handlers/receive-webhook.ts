@@ -163,6 +163,7 @@ async function offerOf(
         ...(bsuid === undefined ? {} : { bsuid }),
       },
       payload: event.payload,
+      hasFallbackText: number.fallbackText !== null,
       sdp: event.sdp,
       offeredAtMs: event.atMs,
       answerLimitMs: ANSWER_LIMIT_MS,

@@ -87,6 +87,7 @@ function dialOf(
     claim: with_.claim,
     ringMs: request.ringMs,
     ask: with_.ask,
+    hasFallbackText: number.fallbackText !== null,
   };
 }
 

@@ -24,6 +24,7 @@ const numberView = z
     business_account_id: z.string().nullable(),
     app_id: z.string().nullable(),
     forward_url: z.string().nullable(),
+    fallback_text: z.string().nullable(),
     webhook_url: z.string().openapi({ description: 'Where the provider sends webhooks' }),
     webhook_at: z.iso.datetime().nullable().openapi({
       description: 'When a webhook for this number last came, to the minute',
@@ -56,6 +57,12 @@ const apiBaseUrl = safeUrl("replaces the provider's own address").transform((val
 );
 const forwardUrl = safeUrl('where webhooks go that are not solely about our calls');
 
+const fallbackText = z.string().trim().min(1, 'a text of 1 to 1024 characters').max(1024).openapi({
+  description:
+    'Sent to a caller whom Roomline could not serve: nobody answered, no relay, a lost connection',
+  example: 'Sorry, we could not take your call. Write to us here, or call again.',
+});
+
 const newNumber = z
   .object({
     provider: z.enum(PROVIDER_NAMES),
@@ -72,6 +79,7 @@ const newNumber = z
     business_account_id: graphId.optional(),
     app_id: graphId.optional(),
     forward_url: forwardUrl.optional(),
+    fallback_text: fallbackText.optional(),
   })
   .openapi('NewNumber');
 
@@ -84,6 +92,7 @@ const numberPatch = z
     business_account_id: graphId.nullable().optional(),
     app_id: graphId.nullable().optional(),
     forward_url: forwardUrl.nullable().optional(),
+    fallback_text: fallbackText.nullable().optional(),
   })
   .openapi('NumberPatch');
 
@@ -200,6 +209,7 @@ const numberOf = (input: z.infer<typeof newNumber>, nowMs: number): BusinessNumb
   businessAccountId: input.business_account_id ?? null,
   appId: input.app_id ?? null,
   forwardUrl: input.forward_url ?? null,
+  fallbackText: input.fallback_text ?? null,
   calling: null,
   restrictions: [],
   webhookAtMs: null,
@@ -220,6 +230,7 @@ async function changeOf(
     ...given('businessAccountId', input.business_account_id),
     ...given('appId', input.app_id),
     ...given('forwardUrl', input.forward_url),
+    ...given('fallbackText', input.fallback_text),
     ...given('accessTokenSealed', token && (await sealToken(services, id, token))),
     ...given('webhookSecretSealed', secret && (await sealWebhookSecret(services, id, secret))),
   };
@@ -240,6 +251,7 @@ const view = (number: BusinessNumber, requestUrl: string): z.infer<typeof number
   business_account_id: number.businessAccountId,
   app_id: number.appId,
   forward_url: number.forwardUrl,
+  fallback_text: number.fallbackText,
   webhook_url: webhookUrl(number, requestUrl),
   webhook_at: number.webhookAtMs === null ? null : iso(number.webhookAtMs),
   created_at: iso(number.createdAtMs),

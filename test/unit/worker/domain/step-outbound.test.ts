@@ -17,7 +17,7 @@ import type {
 } from '../../../../worker/domain/ids.ts';
 import type { JobResult } from '../../../../worker/domain/job.ts';
 import { refusalReason } from '../../../../worker/domain/outcome.ts';
-import { dueAtMs, step } from '../../../../worker/domain/step.ts';
+import { dueAtMs, step as decide } from '../../../../worker/domain/step.ts';
 
 const NOW = 1_790_000_000_000;
 const id = 'c1' as CallId;
@@ -27,9 +27,12 @@ const agentId = 'a1' as AgentId;
 const claim = { agentId, agentName: 'Bea', identity: 'agent-a1', atMs: NOW };
 const WACID = 'wacid.out';
 
+/** With a relay that has room. */
+const step = (call: Call | null, event: CallEvent, nowMs: number): Decision =>
+  decide(call, event, nowMs, placement);
+
 const dialOf = (more: Partial<Dial> = {}): CallEvent => ({
   type: 'dial',
-  placement,
   dial: {
     id,
     numberId,
@@ -38,6 +41,7 @@ const dialOf = (more: Partial<Dial> = {}): CallEvent => ({
     target: { kind: 'room' },
     claim: null,
     ringMs: 45_000,
+    hasFallbackText: false,
     ask: null,
     ...more,
   },
@@ -84,7 +88,7 @@ function play(events: readonly CallEvent[], replies: Replies = {}, nowMs = NOW) 
         ...(name === 'graph.connect' ? { providerCallId: WACID } : {}),
       };
       const result = replies[name] ?? success;
-      if (result !== 'never') apply({ type: 'job', jobId, result, placement });
+      if (result !== 'never') apply({ type: 'job', jobId, result });
     }
   };
   events.forEach(apply);
@@ -388,13 +392,13 @@ describe('asking first', () => {
     const waiting = play([dialOf({ ask })]);
     expect(waiting.call.state).toBe('asking');
     expect(waiting.jobs).toEqual(['graph.ask']);
-    const granted: CallEvent = { type: 'permission', isGranted: true, placement };
+    const granted: CallEvent = { type: 'permission', isGranted: true };
     expect(play([dialOf({ ask }), granted]).call.state).toBe('offering');
     expect(play([dialOf({ ask, target: agent }), granted]).call.state).toBe('ringing');
   });
 
   it.each<[name: string, event: CallEvent, nowMs: number]>([
-    ['the user declines', { type: 'permission', isGranted: false, placement }, NOW],
+    ['the user declines', { type: 'permission', isGranted: false }, NOW],
     ['the user does not answer in time', { type: 'tick' }, NOW + 600_000],
   ])('dials nothing when %s', (_name, event, nowMs) => {
     const { call } = play([dialOf({ ask })]);

@@ -11,6 +11,7 @@ import {
   type Decision,
   type Dial,
   type Offer,
+  type Placement,
   type Termination,
 } from '../../../../worker/domain/call.ts';
 import type {
@@ -20,7 +21,7 @@ import type {
   NumberId,
   RelayId,
 } from '../../../../worker/domain/ids.ts';
-import { dueAtMs, step } from '../../../../worker/domain/step.ts';
+import { dueAtMs, step as decide } from '../../../../worker/domain/step.ts';
 
 const NOW = 1_790_000_000_000;
 const id = 'c1' as CallId;
@@ -33,6 +34,7 @@ const offer: Offer = {
   providerCallId: 'wacid.x',
   caller: { contactId: 'p1' as ContactId, name: 'Ana', phone: '351910000001' },
   payload: null,
+  hasFallbackText: true,
   sdp: 'v=0',
   offeredAtMs: NOW,
   answerLimitMs: 30_000,
@@ -52,6 +54,14 @@ const claimant = {
   atMs: NOW,
 };
 
+/** With a relay that has room. */
+const step = (
+  call: Call | null,
+  event: CallEvent,
+  nowMs: number,
+  free: Placement | null = placement,
+): Decision => decide(call, event, nowMs, free);
+
 /** Applies events one after the other, answering every started job of the given kinds with success. */
 function play(events: readonly CallEvent[], nowMs = NOW): { call: Call; decisions: Decision[] } {
   let call: Call | null = null;
@@ -70,7 +80,7 @@ function play(events: readonly CallEvent[], nowMs = NOW): { call: Call; decision
   return { call, decisions };
 }
 
-const toOffered: CallEvent[] = [{ type: 'offer', offer, placement }];
+const toOffered: CallEvent[] = [{ type: 'offer', offer }];
 const toRinging: CallEvent[] = [...toOffered, { type: 'relay.answered', seq: 1, sdp: 'answer' }];
 const toClaimed: CallEvent[] = [...toRinging, { type: 'claim', claim: claimant }];
 const toActive: CallEvent[] = [...toClaimed, { type: 'relay.ready', seq: 2, identity: 'agent-a1' }];
@@ -84,17 +94,17 @@ const dial = {
   claim: null,
   ringMs: 45_000,
   ask: null,
+  hasFallbackText: true,
 } satisfies Dial;
-const toOffering: CallEvent[] = [{ type: 'dial', dial, placement }];
+const toOffering: CallEvent[] = [{ type: 'dial', dial }];
 const toDialling: CallEvent[] = [...toOffering, { type: 'relay.offered', seq: 1, sdp: 'offer' }];
 const toAsking: CallEvent[] = [
-  { type: 'dial', dial: { ...dial, ask: { wording: { text: null }, waitMs: 60_000 } }, placement },
+  { type: 'dial', dial: { ...dial, ask: { wording: { text: null }, waitMs: 60_000 } } },
 ];
 const toRungAgent: CallEvent[] = [
   {
     type: 'dial',
     dial: { ...dial, target: { kind: 'agent', agentId: 'a1' as AgentId } },
-    placement,
   },
 ];
 
@@ -174,8 +184,12 @@ describe('ends', () => {
       'agent-hung-up',
       ['graph.terminate'],
     ],
-    ['no relay', [{ type: 'offer', offer, placement: null }], 'no-relay', ['graph.reject']],
-    ['the relay is lost', [...toActive, { type: 'relay.lost' }], 'relay-lost', ['graph.terminate']],
+    [
+      'the relay is lost',
+      [...toActive, { type: 'relay.lost', instance: 'i1' }],
+      'relay-lost',
+      ['graph.terminate', 'message.fallback'],
+    ],
     [
       'the room is deleted',
       [...toActive, { type: 'relay.ended', seq: 9, reason: 'room-deleted', quality: null }],
@@ -236,6 +250,117 @@ describe('ends', () => {
   });
 });
 
+describe('a relay that cannot take the call', () => {
+  const other = { relayId: 'r2' as RelayId, instance: 'i2', lastSeq: 0 };
+  const moved = { placement: { ...other, attempt: 2 }, state: 'offered' };
+
+  it('is followed by another one while the provider has not seen our answer', () => {
+    const { call } = play(toOffered);
+    const full: CallEvent = { type: 'relay.ended', seq: 1, reason: 'no-capacity', quality: null };
+    const decision = step(call, full, NOW, other);
+    expect(decision).toMatchObject({ call: moved, messages: ['answer'] });
+    expect(step(call, { type: 'relay.lost', instance: 'i1' }, NOW, other).call).toMatchObject(
+      moved,
+    );
+    expect(step(call, { type: 'tick' }, NOW + 5_000, other).call).toMatchObject(moved);
+    expect(step(play(toOffering).call, full, NOW, other).messages).toEqual(['offer']);
+  });
+
+  it('twice at most, and what the first one still says counts no more', () => {
+    const { call } = play(toOffered);
+    const late = step(call, { type: 'tick' }, NOW + 5_000, other).call;
+    expect(step(late, { type: 'relay.lost', instance: 'i1' }, NOW + 5_001).call).toBe(late);
+    const third = step(late, { type: 'tick' }, NOW + 10_000, placement).call;
+    expect(third).toMatchObject({ state: 'offered', placement: { attempt: 3 } });
+    const last = step(third, { type: 'tick' }, NOW + 15_000, other);
+    expect(last.call?.outcome?.reason).toBe('relay-did-not-answer');
+  });
+
+  it('ends the call when there is no other, and once the provider has our answer', () => {
+    const { call } = play(toOffered);
+    expect(step(call, { type: 'tick' }, NOW + 5_000, null).call?.outcome?.reason).toBe(
+      'relay-did-not-answer',
+    );
+    const none = step(null, { type: 'offer', offer }, NOW, null);
+    expect(none.call?.outcome?.reason).toBe('no-relay');
+    expect(jobsOf([none])).toContain('graph.reject');
+    const ringing = play(toRinging).call;
+    expect(step(ringing, { type: 'relay.lost', instance: 'i1' }, NOW, other).call).toMatchObject({
+      outcome: { reason: 'relay-lost' },
+    });
+  });
+});
+
+describe('a relay that nothing is heard of', () => {
+  const joined: CallEvent[] = [...toActive, { type: 'relay.room-joined', seq: 3 }];
+  const silent: CallEvent = { type: 'relay.silent', instance: 'i1' };
+
+  it('leaves the call alone while LiveKit has the caller, for 90 s', () => {
+    let { call } = play(joined);
+    let nowMs = NOW;
+    let probes = 0;
+    for (let decision = step(call, silent, nowMs); decision.call?.state === 'active';) {
+      call = decision.call;
+      const [job] = call.pending.filter(({ leaseUntilMs }) => leaseUntilMs !== null);
+      if (job) {
+        expect(job.job).toEqual({ lane: 'room', action: 'probe' });
+        probes += 1;
+        decision = step(call, { type: 'job', jobId: job.id, result: { ok: true } }, nowMs);
+      } else {
+        nowMs = dueAtMs(call);
+        decision = step(call, { type: 'tick' }, nowMs);
+        call = decision.call ?? call;
+      }
+    }
+    expect(nowMs - NOW).toBe(90_000);
+    expect(probes).toBe(9);
+    expect(call.outcome?.reason).toBe('relay-lost');
+  });
+
+  it('ends it once LiveKit has not got the caller', () => {
+    const decision = step(play(joined).call, silent, NOW);
+    const [job] = decision.jobs;
+    const gone = { ok: false, kind: 'refused', message: 'gone' } as const;
+    const end = step(decision.call, { type: 'job', jobId: job?.id ?? 0, result: gone }, NOW);
+    expect(end.call?.outcome?.reason).toBe('relay-lost');
+  });
+
+  it('ends it at once when the caller never was in the room', () => {
+    expect(step(play(toRinging).call, silent, NOW).call?.outcome?.reason).toBe('relay-lost');
+  });
+
+  it('changes nothing more once the relay is back', () => {
+    const lost = step(play(joined).call, silent, NOW);
+    const back = step(lost.call, { type: 'relay.back' }, NOW + 50_000);
+    expect(back.call).toMatchObject({ state: 'active', timers: {}, pending: [] });
+    const late = { type: 'job', jobId: lost.jobs[0]?.id ?? 0, result: { ok: true } } as const;
+    expect(step(back.call, late, NOW + 50_001).call).toBe(back.call);
+  });
+});
+
+describe('the fallback text', () => {
+  const end: CallEvent = { type: 'end', actor: { kind: 'api', id: 'x' } };
+
+  it('goes out once when Roomline could not serve the caller', () => {
+    expect(jobsOf([step(play(toRinging).call, { type: 'tick' }, NOW + 26_000)])).toContain(
+      'message.fallback',
+    );
+    const { call } = play([{ type: 'offer', offer: { ...offer, hasFallbackText: false } }]);
+    expect(jobsOf([step(call, { type: 'tick' }, NOW + 26_000)])).not.toContain('message.fallback');
+  });
+
+  it('is not sent after ends that somebody wanted, nor to users who were never reached', () => {
+    for (const events of [
+      [...toRinging, end],
+      [...toActive, end],
+      [...toRinging, { type: 'terminate', termination } as const],
+      [...toDialling, { type: 'relay.lost', instance: 'i1' } as const],
+    ]) {
+      expect(jobsOf(play(events).decisions)).not.toContain('message.fallback');
+    }
+  });
+});
+
 describe('media that breaks off', () => {
   const lost: CallEvent = { type: 'relay.ended', seq: 9, reason: 'media-lost', quality: null };
 
@@ -275,8 +400,7 @@ describe('jobs', () => {
 // ---- every state and every event ---------------------------------------------------------------------------------------------
 
 const anyEvent: fc.Arbitrary<CallEvent> = fc.oneof(
-  fc.constant<CallEvent>({ type: 'offer', offer, placement }),
-  fc.constant<CallEvent>({ type: 'offer', offer, placement: null }),
+  fc.constant<CallEvent>({ type: 'offer', offer }),
   fc.record({
     type: fc.constant('terminate' as const),
     termination: fc.boolean().map((wasPickedUp) => ({ ...termination, wasPickedUp })),
@@ -301,10 +425,19 @@ const anyEvent: fc.Arbitrary<CallEvent> = fc.oneof(
   fc.record({
     type: fc.constant('relay.ended' as const),
     seq: fc.nat(40),
-    reason: fc.constantFrom('closed' as const, 'media-lost' as const, 'room-deleted' as const),
+    reason: fc.constantFrom(
+      'closed' as const,
+      'media-lost' as const,
+      'room-deleted' as const,
+      'no-capacity' as const,
+    ),
     quality: fc.constant(null),
   }),
-  fc.constant<CallEvent>({ type: 'relay.lost' }),
+  fc
+    .constantFrom('relay.lost' as const, 'relay.silent' as const)
+    .chain((type) => fc.constantFrom('i1', 'i2').map((instance) => ({ type, instance }))),
+  fc.constant<CallEvent>({ type: 'relay.back' }),
+  fc.record({ type: fc.constant('relay.room-away' as const), seq: fc.nat(40) }),
   fc.record({
     type: fc.constant('relay.offered' as const),
     seq: fc.nat(40),
@@ -319,7 +452,7 @@ const anyEvent: fc.Arbitrary<CallEvent> = fc.oneof(
     status: fc.constantFrom('ringing' as const, 'accepted' as const, 'rejected' as const),
     atMs: fc.constant(NOW),
   }),
-  fc.boolean().map((isGranted): CallEvent => ({ type: 'permission', isGranted, placement })),
+  fc.boolean().map((isGranted): CallEvent => ({ type: 'permission', isGranted })),
   fc.constantFrom('a1', 'a2').map((agent): CallEvent => {
     const agentId = agent as AgentId;
     return { type: 'claim', claim: { ...claimant, agentId, identity: `agent-${agent}` } };
@@ -351,6 +484,8 @@ const anyStart = fc
     toDialling,
   )
   .map((events) => (events.length === 0 ? null : play(events).call));
+/** No relay has room, or another one than the first has. */
+const anyPlace = fc.constantFrom(null, { ...placement, instance: 'i2' });
 const anyWait = fc.oneof(
   { weight: 3, arbitrary: fc.nat(500) },
   { weight: 1, arbitrary: fc.nat(8_000) },
@@ -362,15 +497,15 @@ describe('any events in any order', () => {
     fc.assert(
       fc.property(
         anyStart,
-        fc.array(fc.tuple(anyEvent, anyWait), { maxLength: 40 }),
+        fc.array(fc.tuple(anyEvent, anyWait, anyPlace), { maxLength: 40 }),
         (start, schedule) => {
           let call: Call | null = start;
           let nowMs = NOW;
           let outcome: Call['outcome'] = null;
           if (start) reached.add(start.state);
-          for (const [event, laterMs] of schedule) {
+          for (const [event, laterMs, free] of schedule) {
             nowMs += laterMs;
-            const decision: Decision = step(call, event, nowMs);
+            const decision: Decision = step(call, event, nowMs, free);
             expect(decision.call !== call).toBe(decision.entry !== null);
             if (decision.call !== call) {
               expect(decision.call?.version).toBe((call?.version ?? 0) + 1);
@@ -399,14 +534,18 @@ describe('any events in any order', () => {
 
   it('that only time passes, every call that is not answered ends', () => {
     fc.assert(
-      fc.property(anyStart, fc.array(anyEvent, { maxLength: 20 }), (start, events) => {
-        let call: Call | null = start;
-        for (const event of events) call = step(call, event, NOW).call;
-        for (let turns = 0; call && !isSettled(call) && call.state !== 'active'; turns++) {
-          expect(turns).toBeLessThan(1_000);
-          call = step(call, { type: 'tick' }, dueAtMs(call)).call;
-        }
-      }),
+      fc.property(
+        anyStart,
+        fc.array(fc.tuple(anyEvent, anyPlace), { maxLength: 20 }),
+        (start, events) => {
+          let call: Call | null = start;
+          for (const [event, free] of events) call = step(call, event, NOW, free).call;
+          for (let turns = 0; call && !isSettled(call) && call.state !== 'active'; turns++) {
+            expect(turns).toBeLessThan(1_000);
+            call = step(call, { type: 'tick' }, dueAtMs(call)).call;
+          }
+        },
+      ),
       { numRuns: 500 },
     );
   });
