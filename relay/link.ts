@@ -189,6 +189,8 @@ export class Link {
 
   #watchOver(socket: WebSocket): void {
     clearInterval(this.#watch);
+    // From the first one on the worker knows that our silence means something.
+    socket.send(PING);
     const openedAtMs = this.#clock.nowMs();
     this.#watch = setInterval(() => {
       const nowMs = this.#clock.nowMs();
