@@ -1,7 +1,15 @@
 // The whole worker inside workerd: real D1, real Durable Object; the provider, LiveKit and the relay answer as told.
-import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test';
+import { evictDurableObject } from 'cloudflare:test';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { CallView } from '../../worker/call-view.ts';
+import {
+  ANSWER_SDP,
+  at,
+  findCall,
+  inState,
+  InboundScene,
+  show,
+  switchboard,
+} from './inbound-scene.ts';
 import {
   api,
   connectWebhook,
@@ -9,81 +17,27 @@ import {
   Outside,
   postWebhook,
   terminateWebhook,
-  testEnv,
   unique,
   until,
 } from './support.ts';
 
-type Shown = CallView & { timeline: { type: string; detail?: Record<string, unknown> }[] };
-
-const ANSWER_SDP = 'v=0\r\na=answer of the relay\r\n';
-const CREDENTIALS = { phoneNumberId: unique('55'), relay: { id: '', secret: '' } };
+let scene: InboundScene;
 let outside: Outside;
 let relay: FakeRelay;
-const agents: { id: string; key: string; name: string }[] = [];
-
-const switchboard = () => testEnv.SWITCHBOARD.get(testEnv.SWITCHBOARD.idFromName('switchboard'));
 
 beforeAll(async () => {
-  outside = Outside.open();
-  await api('POST', '/v1/numbers', {
-    provider: 'meta',
-    phone_number_id: CREDENTIALS.phoneNumberId,
-    display_phone_number: '+1 555 010 9999',
-    access_token: 'token',
-    api_base_url: 'https://graph.test',
-  });
-  CREDENTIALS.relay = await FakeRelay.register();
-  for (const name of ['Bea', 'Carl']) {
-    agents.push((await api<(typeof agents)[number]>('POST', '/v1/agents', { name })).body);
-  }
+  scene = await InboundScene.open();
+  ({ outside } = scene);
 });
 afterAll(() => vi.restoreAllMocks());
 beforeEach(async () => {
-  relay = await FakeRelay.connect(CREDENTIALS.relay);
+  relay = await scene.reconnect();
 });
 
-const fields = (id = unique('wacid.')) => ({ id, phoneNumberId: CREDENTIALS.phoneNumberId });
-
-async function findCall(wacid: string): Promise<CallView | undefined> {
-  const { body } = await api<{ data: CallView[] }>('GET', '/v1/calls?limit=200');
-  return body.data.find((call) => call.provider_call_id === wacid);
-}
-
-const show = async (id: string): Promise<Shown> =>
-  (await api<Shown>('GET', `/v1/calls/${id}`)).body;
-
-const inState = (id: string, state: CallView['state']): Promise<Shown> =>
-  until(`state ${state}`, async () => {
-    const call = await show(id);
-    return call.state === state ? call : null;
-  });
-
-/** A call that has been announced and answered by the relay, up to ringing. */
-async function ring(wacid = unique('wacid.')): Promise<{ id: string; wacid: string }> {
-  expect((await postWebhook(connectWebhook(fields(wacid)))).status).toBe(200);
-  const { id } = await until('the call', () => findCall(wacid));
-  await until('call.answer', () => relay.last('call.answer', id));
-  relay.say(id, { type: 'answered', sdp: ANSWER_SDP });
-  await inState(id, 'ringing');
-  return { id, wacid };
-}
-
-const claim = (id: string, agent = 0) =>
-  api<{ identity: string; token: string; livekit_url: string; claimed_by?: { name: string } }>(
-    'POST',
-    `/v1/calls/${id}/claim`,
-    undefined,
-    agents[agent]?.key,
-  );
-
-async function answer(): Promise<{ id: string; wacid: string; identity: string }> {
-  const { id, wacid } = await ring();
-  const { identity } = (await claim(id)).body;
-  relay.say(id, { type: 'ready', identity });
-  await inState(id, 'active');
-  return { id, wacid, identity };
-}
+const fields = (id?: string) => scene.fields(id);
+const ring = (wacid?: string) => scene.ring(wacid);
+const claim = (id: string, agent?: number) => scene.claim(id, agent);
+const answer = () => scene.answer();
 
 describe('an inbound call', () => {
   it('is pre-accepted, rung, claimed, accepted with the identical SDP, opened and ended once', async () => {
@@ -131,7 +85,7 @@ describe('an inbound call', () => {
 
   it('is rejected by the API while it rings', async () => {
     const { id, wacid } = await ring();
-    await api('POST', `/v1/calls/${id}/end`, undefined, agents[0]?.key);
+    await api('POST', `/v1/calls/${id}/end`, undefined, scene.agents[0]?.key);
     const call = await inState(id, 'ended');
     expect(call.outcome).toMatchObject({ reason: 'rejected', ended_by: 'agent' });
     expect(outside.graphActions(wacid)).toEqual(['pre_accept', 'reject']);
@@ -191,7 +145,7 @@ describe('delivery in any order and number', () => {
     expect(claims.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 409]);
     const winner = claims.findIndex(({ status }) => status === 200);
     const loser = claims.find(({ status }) => status === 409);
-    expect(loser?.body.claimed_by?.name).toBe(agents[winner]?.name);
+    expect(loser?.body.claimed_by?.name).toBe(scene.agents[winner]?.name);
   });
 
   it('acknowledges events of the relay once they are stored, and applies a repeated one once', async () => {
@@ -241,7 +195,7 @@ describe('the Switchboard vanishing from memory', () => {
   it('ends the calls of a relay process that is gone for good', async () => {
     const { id, wacid } = await answer();
     relay.close();
-    await FakeRelay.connect(CREDENTIALS.relay, { instance: 'instance-2' });
+    await FakeRelay.connect(scene.credentials, { instance: 'instance-2' });
     const call = await inState(id, 'ended');
     expect(call.outcome).toMatchObject({ result: 'server_error', reason: 'relay-lost' });
     expect(outside.graphActions(wacid).at(-1)).toBe('terminate');
@@ -250,7 +204,7 @@ describe('the Switchboard vanishing from memory', () => {
   it('tells a relay that returns what its calls should be like', async () => {
     const { id } = await answer();
     relay.close();
-    const again = await FakeRelay.connect(CREDENTIALS.relay, { calls: [id, 'unknown-call'] });
+    const again = await FakeRelay.connect(scene.credentials, { calls: [id, 'unknown-call'] });
     const want = await until('call.want', () => again.last('call.want', id));
     expect(want).toMatchObject({ open: true, connect: true });
     expect(again.last('call.close', 'unknown-call')).toBeDefined();
@@ -259,18 +213,6 @@ describe('the Switchboard vanishing from memory', () => {
 });
 
 describe('time', () => {
-  /** Moves the clock that the Switchboard shares and lets its alarm run. */
-  async function at<T>(ms: number, then: () => Promise<T>): Promise<T> {
-    vi.useFakeTimers({ toFake: ['Date'] });
-    try {
-      vi.setSystemTime(ms);
-      await runDurableObjectAlarm(switchboard());
-      return await then();
-    } finally {
-      vi.useRealTimers();
-    }
-  }
-
   it('takes back a claim that is not ready after 5 s and lets somebody else answer', async () => {
     const { id } = await ring();
     const { identity } = (await claim(id, 0)).body;

@@ -169,6 +169,8 @@ export class Outside {
     to?: string;
     session?: { sdp_type: string; sdp: string };
   }[] = [];
+  /** WhatsApp messages. */
+  readonly messages: { to?: string; type: string; text?: { body: string } }[] = [];
   readonly rooms: { method: string; body: Record<string, unknown> }[] = [];
   /** Who is in which room, each with a microphone track. */
   readonly participants: Record<string, string[]> = {};
@@ -195,6 +197,10 @@ export class Outside {
         return Response.json({
           participants: identities.map((identity) => ({ identity, tracks })),
         });
+      }
+      if (url.pathname.endsWith('/messages')) {
+        this.messages.push(JSON.parse(body) as (typeof this.messages)[number]);
+        return Response.json({ messaging_product: 'whatsapp', messages: [{ id: 'wamid.1' }] });
       }
       if (sent.method === 'GET') return Response.json({}, { status: 404 });
       const action = JSON.parse(body) as (typeof this.graph)[number];
@@ -228,15 +234,23 @@ export async function until<T>(
 export class FakeRelay {
   readonly id: string;
   readonly frames: FrameToRelay[] = [];
+  /** Code with which the worker closed the connection. */
+  closedWith: number | undefined;
   #socket: WebSocket;
   #seq = 0;
+  #pong: string | undefined;
+  #pongs = 0;
 
   private constructor(id: string, socket: WebSocket) {
     this.id = id;
     this.#socket = socket;
     socket.accept();
     socket.addEventListener('message', ({ data }) => {
-      this.frames.push(JSON.parse(String(data)) as FrameToRelay);
+      if (data === this.#pong) this.#pongs += 1;
+      else this.frames.push(JSON.parse(String(data)) as FrameToRelay);
+    });
+    socket.addEventListener('close', ({ code }) => {
+      this.closedWith = code;
     });
   }
 
@@ -277,6 +291,14 @@ export class FakeRelay {
 
   send(frame: FrameFromRelay): void {
     this.#socket.send(JSON.stringify(frame));
+  }
+
+  /** A sign of life; resolves when it was answered. */
+  async ping(ping: string, pong: string): Promise<void> {
+    this.#pong = pong;
+    const before = this.#pongs;
+    this.#socket.send(ping);
+    await until('the answer to the ping', () => this.#pongs > before);
   }
 
   /** Sends an event with the next number. */

@@ -1,0 +1,236 @@
+// Relays that break, in workerd: what becomes of their calls, where new ones go, what callers are told.
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { PING, PONG } from '../../relay/protocol.ts';
+import {
+  ANSWER_SDP,
+  at,
+  FALLBACK_TEXT,
+  inState,
+  InboundScene,
+  show,
+  switchboard,
+} from './inbound-scene.ts';
+import { api, FakeRelay, unique, until } from './support.ts';
+
+let scene: InboundScene;
+
+beforeAll(async () => {
+  scene = await InboundScene.open();
+});
+afterAll(() => vi.restoreAllMocks());
+beforeEach(async () => {
+  await scene.reconnect();
+});
+
+const knows = (id: string, type: string) =>
+  until(type, async () => (await show(id)).timeline.find((entry) => entry.type === type));
+
+/** LiveKit has the caller of a call in its room. */
+const isInRoom = (id: string, isThere: boolean): void => {
+  scene.outside.participants[`call-${id}`] = isThere ? [`caller-${id}`] : [];
+};
+
+const relayIsGone = (relay: FakeRelay) =>
+  until('the closed connection to be noticed', async () => {
+    const { body } = await api<{ data: { id: string; is_connected: boolean }[] }>(
+      'GET',
+      '/v1/relays',
+    );
+    return body.data.find(({ id }) => id === relay.id)?.is_connected === false;
+  });
+
+describe('a relay whose connection ends', () => {
+  it('has 5 s to return; then its calls are lost, the provider and the caller are told', async () => {
+    const { id, wacid } = await scene.answer();
+    scene.relay.close();
+    await relayIsGone(scene.relay);
+    await at(Date.now() + 4_000, async () => expect((await show(id)).state).toBe('active'));
+    const sentBefore = scene.outside.messages.length;
+    const call = await at(Date.now() + 5_001, async () => inState(id, 'ended'));
+    expect(call.outcome).toMatchObject({ result: 'server_error', reason: 'relay-lost' });
+    expect(scene.outside.graphActions(wacid).at(-1)).toBe('terminate');
+    await knows(id, 'fallback-sent');
+    expect(scene.outside.messages.slice(sentBefore)).toMatchObject([
+      { to: '351910000001', type: 'text', text: { body: FALLBACK_TEXT } },
+    ]);
+  });
+
+  it('keeps its calls when it is back in time', async () => {
+    const { id } = await scene.answer();
+    scene.relay.close();
+    await relayIsGone(scene.relay);
+    await scene.reconnect({ calls: [id] });
+    await at(Date.now() + 60_000, async () => expect((await show(id)).state).toBe('active'));
+    expect(scene.relay.last('call.want', id)).toMatchObject({ open: true });
+  });
+
+  it('is given up also by a Switchboard that has forgotten everything meanwhile', async () => {
+    const { id } = await scene.answer();
+    scene.relay.close();
+    await relayIsGone(scene.relay);
+    await evictDurableObject(switchboard());
+    await at(Date.now() + 5_001, async () => inState(id, 'ended'));
+  });
+
+  it('leaves the calls of other relays alone', async () => {
+    const { id } = await scene.answer();
+    const credentials = await FakeRelay.register();
+    const other = await FakeRelay.connect(credentials, { instance: unique('instance-') });
+    other.close();
+    await relayIsGone(other);
+    await at(Date.now() + 5_001, async () => expect((await show(id)).state).toBe('active'));
+  });
+});
+
+describe('a relay that is not there when the Switchboard starts', () => {
+  /** What a redeployment does: all connections and all memory go, without anybody noticing. */
+  async function restart(): Promise<void> {
+    await runInDurableObject(switchboard(), (_instance, state) => {
+      for (const socket of state.getWebSockets()) socket.serializeAttachment(null);
+    });
+    await evictDurableObject(switchboard());
+    await api('GET', '/v1/relays');
+  }
+
+  it('has 30 s; then LiveKit is asked, and the call goes on while the caller is in the room', async () => {
+    const { id } = await scene.answer();
+    scene.relay.say(id, { type: 'room-joined' });
+    await knows(id, 'room-joined');
+    await restart();
+    isInRoom(id, true);
+    await at(Date.now() + 29_000, async () => {
+      expect((await show(id)).timeline.some(({ type }) => type === 'control-lost')).toBe(false);
+    });
+    await at(Date.now() + 30_001, async () => knows(id, 'control-checked'));
+    expect((await show(id)).state).toBe('active');
+    await scene.reconnect({ calls: [id] });
+    await knows(id, 'control-back');
+    expect(scene.relay.last('call.want', id)).toMatchObject({ open: true });
+  });
+
+  it('has lost the call once LiveKit has not got the caller', async () => {
+    const { id } = await scene.answer();
+    scene.relay.say(id, { type: 'room-joined' });
+    await knows(id, 'room-joined');
+    await restart();
+    isInRoom(id, false);
+    const call = await at(Date.now() + 30_001, async () => inState(id, 'ended'));
+    expect(call.outcome?.reason).toBe('relay-lost');
+  });
+
+  it('has lost the call after 2 minutes whatever LiveKit says', async () => {
+    const { id } = await scene.answer();
+    scene.relay.say(id, { type: 'room-joined' });
+    await knows(id, 'room-joined');
+    await restart();
+    isInRoom(id, true);
+    await at(Date.now() + 30_001, async () => knows(id, 'control-checked'));
+    const call = await at(Date.now() + 121_000, async () => inState(id, 'ended'));
+    expect(call.outcome?.reason).toBe('relay-lost');
+  });
+});
+
+describe('a relay that falls silent without a close', () => {
+  it('is asked after at LiveKit 30 s after its last sign, and gets no new calls', async () => {
+    const { id } = await scene.answer();
+    scene.relay.say(id, { type: 'room-joined' });
+    await knows(id, 'room-joined');
+    await scene.relay.ping(PING, PONG);
+    isInRoom(id, true);
+    await at(Date.now() + 25_000, async () => expect((await show(id)).state).toBe('active'));
+    await at(Date.now() + 30_100, async () => knows(id, 'control-lost'));
+    expect((await show(id)).state).toBe('active');
+    expect((await inState((await scene.announce()).id, 'ended')).outcome?.reason).toBe('no-relay');
+    await scene.reconnect({ calls: [id] });
+    await knows(id, 'control-back');
+  });
+});
+
+describe('new calls', () => {
+  it('go to the least loaded relay that has room', async () => {
+    const { id } = await scene.answer();
+    const other = await FakeRelay.connect(await FakeRelay.register(), {
+      instance: unique('other-'),
+    });
+    const second = await scene.announce();
+    await until('the other relay', () => other.last('call.answer', second.id));
+    expect(scene.relay.last('call.answer', second.id)).toBeUndefined();
+    expect((await show(id)).state).toBe('active');
+    other.close();
+    await relayIsGone(other);
+  });
+
+  it('five times as many as there is room for: those with a place go on, all others are told at once', async () => {
+    scene.relay.close();
+    await relayIsGone(scene.relay);
+    const small = await FakeRelay.connect(await FakeRelay.register(), {
+      instance: unique('small-'),
+      capacity: 4,
+    });
+    const calls = await Promise.all(Array.from({ length: 20 }, () => scene.announce()));
+    const shown = await Promise.all(calls.map(({ id }) => show(id)));
+    expect(shown.filter(({ state }) => state === 'offered')).toHaveLength(4);
+    const refused = shown.filter(({ outcome }) => outcome?.reason === 'no-relay');
+    expect(refused).toHaveLength(16);
+    for (const { id } of refused) await knows(id, 'fallback-sent');
+    for (const { id, wacid } of calls.filter((call) => small.last('call.answer', call.id))) {
+      small.say(id, { type: 'answered', sdp: ANSWER_SDP });
+      await inState(id, 'ringing');
+      expect(scene.outside.graphActions(wacid)).toEqual(['pre_accept']);
+    }
+    small.close();
+    await relayIsGone(small);
+  });
+
+  it('are given to another relay when the first turns out to be full or draining', async () => {
+    const other = await FakeRelay.connect(await FakeRelay.register(), {
+      instance: unique('other-'),
+      capacity: 1,
+    });
+    const { id } = await scene.announce();
+    const [first, second] = scene.relay.last('call.answer', id)
+      ? [scene.relay, other]
+      : [other, scene.relay];
+    first.say(id, { type: 'ended', reason: 'no-capacity', detail: 'draining' });
+    await until('the other relay', () => second.last('call.answer', id));
+    second.say(id, { type: 'answered', sdp: ANSWER_SDP });
+    await inState(id, 'ringing');
+    first.say(id, { type: 'answered', sdp: 'v=0 too late' });
+    await until('the first to be told', () => first.last('call.close', id));
+    expect((await show(id)).state).toBe('ringing');
+    other.close();
+    await relayIsGone(other);
+  });
+
+  it('do not go to a relay of a version before the last, whose calls go on', async () => {
+    const { id } = await scene.answer();
+    scene.relay.close();
+    await relayIsGone(scene.relay);
+    await scene.reconnect({ calls: [id], protocol: 0 });
+    expect((await show(id)).state).toBe('active');
+    expect((await inState((await scene.announce()).id, 'ended')).outcome?.reason).toBe('no-relay');
+    expect((await show(id)).state).toBe('active');
+  });
+});
+
+describe('two relays under one id', () => {
+  it('the newer one wins: the calls of the older are ended and it is told', async () => {
+    const { id } = await scene.answer();
+    const older = scene.relay;
+    await scene.reconnect({ instance: unique('instance-') });
+    expect((await inState(id, 'ended')).outcome?.reason).toBe('relay-lost');
+    await until('the older to be told', () => older.closedWith === 4001);
+  });
+});
+
+describe('a claim that comes too late', () => {
+  it('is refused with the ending, also while the provider has not confirmed it', async () => {
+    const { id } = await scene.ring();
+    scene.outside.answers.reject = [() => Response.json({ success: false })];
+    await api('POST', `/v1/calls/${id}/end`);
+    const refusal = await scene.claim(id);
+    expect(refusal.status).toBe(409);
+    expect(refusal.body.outcome).toMatchObject({ reason: 'rejected' });
+  });
+});
