@@ -1,6 +1,8 @@
 // A call as outsiders see it: snake_case, ISO 8601 times. One shape for the API and for the event stream.
 import { z } from '@hono/zod-openapi';
-import { CALL_STATES, type Call } from './domain/call.ts';
+import { CALL_STATES, type Call, type TimelineEntry } from './domain/call.ts';
+import { explain } from './domain/explain.ts';
+import { LIKELY_CAUSES } from './domain/explanation.ts';
 import { OUTCOME_REASONS, REMEDIES } from './domain/outcome.ts';
 
 const time = z.iso.datetime().openapi({ description: 'UTC' });
@@ -79,6 +81,33 @@ export const callView = z
   .openapi('Call');
 export type CallView = z.infer<typeof callView>;
 
+const entryView = z
+  .object({
+    at: time,
+    type: z.string().openapi({ example: 'ringing' }),
+    detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  })
+  .openapi('TimelineEntry');
+
+/** One call with all that is known of it. */
+export const callDetailsView = callView
+  .extend({
+    explanation: z.string().nullable().openapi({
+      description: 'Why it ended as it did, in one or two sentences; null until it has an outcome',
+      example:
+        'The call was not answered within 26 s. No agent had taken it: check that enough are at work.',
+    }),
+    likely_cause: z.enum(LIKELY_CAUSES).nullable().openapi({
+      description: 'The same for machines; `none` when it ended as calls do',
+    }),
+    quote: z.string().nullable().openapi({
+      description: "What to quote to the provider's support; null where they cannot help",
+    }),
+    timeline: z.array(entryView),
+  })
+  .openapi('CallWithTimeline');
+type CallDetailsView = z.infer<typeof callDetailsView>;
+
 export const iso = (ms: number): string => new Date(ms).toISOString();
 const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
 
@@ -119,6 +148,43 @@ export function viewOfCall(call: Call, room: string, contact: ContactView | null
     quality: call.quality,
   };
 }
+
+/** @param timeline in the order of the decisions */
+export function viewOfDetails(
+  call: CallView,
+  timeline: readonly (TimelineEntry & { readonly atMs: number })[],
+): CallDetailsView {
+  const explanation = explanationOf(call, timeline);
+  return {
+    ...call,
+    explanation: explanation?.text ?? null,
+    likely_cause: explanation?.cause ?? null,
+    quote: explanation?.quote ?? null,
+    timeline: timeline.map(({ atMs, type, detail }) => ({
+      at: iso(atMs),
+      type,
+      ...(detail ? { detail: { ...detail } } : {}),
+    })),
+  };
+}
+
+const explanationOf = (call: CallView, timeline: readonly TimelineEntry[]) =>
+  call.outcome &&
+  explain(
+    {
+      direction: call.direction,
+      providerCallId: call.provider_call_id,
+      reason: call.outcome.reason,
+      endedBy: call.outcome.ended_by,
+      detail: call.outcome.detail,
+      code: call.outcome.provider_code,
+      offeredAtMs: Date.parse(call.offered_at),
+      answeredAtMs: call.answered_at === null ? null : Date.parse(call.answered_at),
+      endedAtMs: Date.parse(call.ended_at ?? call.offered_at),
+      quality: call.quality,
+    },
+    timeline,
+  );
 
 /** Calls that users start are free. Provider: Calling API pricing, read 2026-09. */
 function billedSeconds(call: Call): number | null {

@@ -1,11 +1,11 @@
 // `/v1/calls`: the record of calls, and what people do to them.
 import { createRoute, z } from '@hono/zod-openapi';
-import { callView, iso } from '../call-view.ts';
+import { callDetailsView, callView, viewOfDetails } from '../call-view.ts';
 import type { PageEnd } from '../adapters/call-reader-d1.ts';
 import { CALL_STATES } from '../domain/call.ts';
 import type { CallId } from '../domain/ids.ts';
 import { claimCall, endCall, joinCall } from '../handlers/command-call.ts';
-import type { Agent, StoredEntry } from '../ports.ts';
+import type { Agent } from '../ports.ts';
 import type { Services } from '../services.ts';
 import type { Principal } from './authentication.ts';
 import { pageOf, pageQuery } from './paging.ts';
@@ -15,14 +15,6 @@ import { seatView } from './start-call-route.ts';
 
 const shownState = z.enum(CALL_STATES).exclude(['tombstone']);
 const id = z.object({ id: z.string().min(1).max(64) });
-
-const entryView = z
-  .object({
-    at: z.iso.datetime(),
-    type: z.string().openapi({ example: 'ringing' }),
-    detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-  })
-  .openapi('TimelineEntry');
 
 const list = createRoute({
   method: 'get',
@@ -51,14 +43,11 @@ const show = createRoute({
   method: 'get',
   path: '/calls/{id}',
   tags: ['calls'],
-  summary: 'One call with its timeline',
+  summary: 'One call with its timeline, and why it ended as it did',
   security: bearer,
   request: { params: id },
   responses: {
-    200: json(
-      'The call',
-      callView.extend({ timeline: z.array(entryView) }).openapi('CallWithTimeline'),
-    ),
+    200: json('The call', callDetailsView),
     ...refusals,
     404: problemContent('There is no such call'),
   },
@@ -132,7 +121,7 @@ export function callRoutes(services: Services) {
   app.openapi(show, async (c) => {
     const found = await services.calls.find(c.req.valid('param').id as CallId);
     if (!found) throw new Problem('not-found', 'There is no call with this id');
-    return c.json({ ...found.call, timeline: found.timeline.map(entry) }, 200);
+    return c.json(viewOfDetails(found.call, found.timeline), 200);
   });
   app.openapi(claim, async (c) => {
     const agent = await agentOf(services, c.var.principal, c.req.valid('query').agent_id);
@@ -164,12 +153,6 @@ async function agentOf(
   if (!agent) throw new Problem('invalid-request', field.expected, { errors: [field] });
   return agent;
 }
-
-const entry = ({ atMs, type, detail }: StoredEntry) => ({
-  at: iso(atMs),
-  type,
-  ...(detail ? { detail: { ...detail } } : {}),
-});
 
 const writeCursor = (end: PageEnd): string => btoa(`${end.createdAtMs}:${end.id}`);
 

@@ -1,0 +1,109 @@
+// Why a call had no audio, as far as the relay's word, the provider's code and the counted packets tell. Pure.
+import { ours, theirs, type Facts, type Verdict } from './explanation.ts';
+
+/** Shorter calls are over before a missing direction means anything, in ms. */
+const JUDGED_FROM_MS = 5_000;
+/** An unbroken voice is 50 packets a second; below one a second there was none to speak of. */
+const PACKETS_PER_S_MIN = 1;
+
+const UDP = 'Let the relay send UDP to any address; it needs no inbound port.';
+
+/** Which voices flowed while the call was connected; null when that was too short, or nobody counted. */
+export function voices({ call, talkMs }: Facts): { fromCaller: boolean; toCaller: boolean } | null {
+  if (call.quality === null || talkMs === null || talkMs < JUDGED_FROM_MS) return null;
+  const flows = ({ packets }: { readonly packets: number }): boolean =>
+    packets >= (talkMs / 1000) * PACKETS_PER_S_MIN;
+  return { fromCaller: flows(call.quality.from_caller), toCaller: flows(call.quality.to_caller) };
+}
+
+/** A connected call that ended as calls do, unless a voice was missing. */
+export function usual(facts: Facts, ended: string): Verdict {
+  const heard = voices(facts);
+  if (!heard || (heard.fromCaller && heard.toCaller)) return ours('none', ended);
+  const { user } = facts;
+  if (!heard.fromCaller && !heard.toCaller) {
+    return ours(
+      'no-audio',
+      `${ended} No audio flowed in either direction: check the network of the relay and the agent's microphone.`,
+    );
+  }
+  return heard.fromCaller
+    ? ours(
+        'one-way-media',
+        `${ended} Nobody in the room could be heard by the ${user}: almost no audio came from there, so check the agent's microphone.`,
+      )
+    : theirs(
+        'one-way-media',
+        `${ended} The ${user} could not be heard: almost no audio came from WhatsApp, while ours was sent.`,
+      );
+}
+
+/** What the relay says of a connection that never came about. `relay/session.ts` and its leg write these texts. */
+export function neverConnected({ detail, user }: Facts): Verdict {
+  switch (detail) {
+    case 'no local port or address for media':
+      return ours(
+        'no-public-path',
+        'The relay had no free UDP port or no network address, so it sent nothing to WhatsApp. Check RELAY_UDP_PORTS and RELAY_BIND_ADDRESS.',
+      );
+    case 'no usable remote candidate':
+      return theirs(
+        'no-public-path',
+        'None of the media addresses that WhatsApp named can be used from the relay, so it sent nothing. Check that the relay has IPv4.',
+      );
+    // Observed with libdatachannel 0.24: unanswered checks fail after 39 s only, a refused certificate at once.
+    case 'failed':
+    case 'disconnected':
+    case 'closed':
+      return theirs(
+        'handshake-failed',
+        `WhatsApp's media address answered, but the encryption with it could not be agreed, so the ${user} heard nothing.`,
+      );
+    default:
+      return theirs(
+        'checks-unanswered',
+        `The relay tried for 20 s to reach WhatsApp's media address and got no connection. ${UDP}`,
+      );
+  }
+}
+
+/** Media worked, or seemed to, until nothing came any more. */
+export function brokeOff(facts: Facts): Verdict {
+  const { user, detail } = facts;
+  const heard = voices(facts);
+  if (heard && !heard.fromCaller && heard.toCaller) {
+    return theirs(
+      'one-way-media',
+      `The ${user} could not be heard: the connection was there, but almost no audio came from WhatsApp while ours was sent.`,
+    );
+  }
+  const how =
+    detail === 'nothing received for 30 s'
+      ? 'nothing came from WhatsApp for 30 s'
+      : 'the connection to WhatsApp broke';
+  return theirs(
+    'media-stopped',
+    `The call was connected, then ${how}. Usually the ${user}'s phone lost its network; if it happens often, look at the network of the relay.`,
+  );
+}
+
+/** The provider says that the user's phone got no audio from us. */
+export function notReceived(facts: Facts): Verdict {
+  const { user, isMediaUp } = facts;
+  if (!isMediaUp) {
+    return theirs(
+      'checks-unanswered',
+      `WhatsApp ended the call because it got no audio from us: the relay never got a connection to WhatsApp's media address. ${UDP}`,
+    );
+  }
+  if (voices(facts)?.fromCaller === true) {
+    return theirs(
+      'one-way-media',
+      `The ${user} was heard, but our audio did not reach WhatsApp, which then ended the call. Look for a firewall between the relay and the internet that stops outgoing UDP.`,
+    );
+  }
+  return theirs(
+    'media-stopped',
+    `WhatsApp ended the call because it got no audio from us any more, although the connection had worked. Look at the network of the relay at that time.`,
+  );
+}
