@@ -8,7 +8,7 @@ import { openDatabase } from './adapters/database.ts';
 import { agentTag, EventSockets, type CallNotice } from './adapters/event-sockets.ts';
 import { closeRevoked } from './adapters/revoked-sockets.ts';
 import type { LiveKitAccess } from './adapters/livekit.ts';
-import { RelaySockets } from './adapters/relay-sockets.ts';
+import { RelaySockets, relayTag } from './adapters/relay-sockets.ts';
 import { CallBook } from './call-book.ts';
 import type { CallView } from './call-view.ts';
 import { parseConfig, type Config } from './config.ts';
@@ -217,9 +217,11 @@ export class Switchboard extends DurableObject<Env> {
     closeRevoked(this.ctx, agentTag(agentId));
   }
 
-  /** Closes the connections of a relay whose secret is not valid any more. */
-  revokeRelay(relayId: RelayId): void {
-    closeRevoked(this.ctx, `relay:${relayId}`);
+  /** Closes the connections of a relay whose secret is not valid any more. Its calls are lost unless it comes back at once. */
+  async revokeRelay(relayId: RelayId): Promise<void> {
+    for (const socket of closeRevoked(this.ctx, relayTag(relayId))) {
+      await this.#desk.disconnected(socket);
+    }
   }
 
   #result(call: Call | null): CommandResult {
@@ -265,6 +267,9 @@ export class Switchboard extends DurableObject<Env> {
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    // Observed: what a socket sends after it was closed from here still arrives, until the other side closes it too.
+    if (socket.readyState !== WebSocket.OPEN) return;
+    this.#subscribers.refuseMessage(socket);
     await this.#desk.receive(socket, message);
   }
 

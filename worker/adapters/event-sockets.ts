@@ -1,5 +1,6 @@
 // The subscribers of `GET /v1/events`: replay from a cursor, then everything as it happens.
 import type { CallView } from '../call-view.ts';
+import { CLOSE_POLICY } from './revoked-sockets.ts';
 
 const TAG = 'events';
 
@@ -34,6 +35,13 @@ export class EventSockets {
     socket.serializeAttachment({ kind: 'events', agentId } satisfies Attachment);
     socket.send(JSON.stringify(hello));
     for (const notice of backlog) socket.send(JSON.stringify(noticeFor(agentId, notice)));
+  }
+
+  /** Closes the connection of a subscriber who sends something: nobody has anything to say here. Others are left alone. */
+  refuseMessage(socket: WebSocket): void {
+    if (this.#ctx.getTags(socket).includes(TAG)) {
+      socket.close(CLOSE_POLICY, 'nothing is expected on this connection');
+    }
   }
 
   publish(notice: CallNotice): void {

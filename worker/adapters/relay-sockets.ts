@@ -20,6 +20,9 @@ export type SocketHost = Pick<
 
 const TAG = 'relay';
 
+/** Tag of the sockets of one relay. */
+export const relayTag = (relayId: RelayId): string => `${TAG}:${relayId}`;
+
 interface Attachment {
   readonly kind: 'relay';
   readonly relayId: RelayId;
@@ -44,7 +47,7 @@ export class RelaySockets {
   }
 
   accept(socket: WebSocket, relayId: RelayId): void {
-    this.#ctx.acceptWebSocket(socket, [TAG, `${TAG}:${relayId}`]);
+    this.#ctx.acceptWebSocket(socket, [TAG, relayTag(relayId)]);
     socket.serializeAttachment({ kind: 'relay', relayId, hello: null } satisfies Attachment);
   }
 
@@ -60,7 +63,7 @@ export class RelaySockets {
   greet(socket: WebSocket, hello: Hello): void {
     const attachment = read(socket);
     if (!attachment) return;
-    for (const other of this.#ctx.getWebSockets(`${TAG}:${attachment.relayId}`)) {
+    for (const other of this.#ctx.getWebSockets(relayTag(attachment.relayId))) {
       if (other !== socket) other.close(CLOSE_REPLACED, 'this relay has connected again');
     }
     socket.serializeAttachment({
