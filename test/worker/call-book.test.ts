@@ -1,9 +1,9 @@
 // Two Switchboards at once on one real D1: what an outdated writer can and cannot do.
 import { drizzle } from 'drizzle-orm/d1';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { createCallStore } from '../../worker/adapters/call-store-d1.ts';
 import { createNumberStore } from '../../worker/adapters/number-store-d1.ts';
-import { CallBook } from '../../worker/call-book.ts';
+import { CallBook, type CallBookDeps } from '../../worker/call-book.ts';
 import type { Call, Decision, Offer } from '../../worker/domain/call.ts';
 import type { CallId, ContactId, NumberId, RelayId } from '../../worker/domain/ids.ts';
 import { OutdatedError } from '../../worker/ports.ts';
@@ -41,12 +41,13 @@ const offerOf = (id: CallId): Offer => ({
   caller: { contactId: `contact-${id}` as ContactId },
   payload: null,
   hasFallbackText: false,
+  isLeftToVoicemail: false,
   sdp: 'v=0',
   offeredAtMs: Date.now(),
   answerLimitMs: 30_000,
 });
 
-function openBook() {
+function openBook(more: Partial<CallBookDeps> = {}) {
   const acted: Decision[] = [];
   const resumed: Call[] = [];
   const book = new CallBook({
@@ -57,6 +58,7 @@ function openBook() {
     pause: async () => {},
     act: (_call, decision) => acted.push(decision),
     resume: (call) => resumed.push(call),
+    ...more,
   });
   return { book, acted, resumed };
 }
@@ -115,4 +117,68 @@ it('a call comes back from the record with everything that was pending', async (
   await second.book.load();
   expect(second.book.get(id)).toEqual(call);
   expect(second.resumed).toContainEqual(call);
+});
+
+describe('a record that takes no writes', () => {
+  /** A store whose writes fail until told otherwise. */
+  function openBroken() {
+    const store = createCallStore(db);
+    let isBroken = false;
+    const waits: number[] = [];
+    const resumers: (() => void)[] = [];
+    const opened = openBook({
+      store: {
+        ...store,
+        commit: (...args) =>
+          isBroken ? Promise.reject(new Error('no writes')) : store.commit(...args),
+      },
+      pause: (ms) => {
+        waits.push(ms);
+        return new Promise((resolve) => resumers.push(resolve));
+      },
+    });
+    /** Lets the pauses end that have begun, and others begin. */
+    const goOn = async () => {
+      await vi.waitUntil(() => resumers.length > 0);
+      resumers.shift()?.();
+    };
+    return { ...opened, waits, goOn, breaks: (now: boolean) => (isBroken = now) };
+  }
+
+  it('for a minute and more: events that nobody repeats wait for it, in order', async () => {
+    const id = unique('call') as CallId;
+    const { book, waits, goOn, breaks, acted } = openBroken();
+    await book.apply(id, offer(id), contact(id));
+    breaks(true);
+    const answered = book.applyPatiently(id, { type: 'relay.answered', seq: 1, sdp: 'answer' });
+    const mediaUp = book.applyPatiently(id, { type: 'relay.media-up', seq: 2 });
+    for (let turn = 0; turn < 25; turn++) await goOn();
+    await vi.waitUntil(() => waits.length === 26);
+    expect(waits.reduce((sum, ms) => sum + ms)).toBeGreaterThan(60_000);
+    expect(Math.max(...waits)).toBe(3_000);
+    expect(acted).toHaveLength(1);
+    breaks(false);
+    await goOn();
+    await Promise.all([answered, mediaUp]);
+    expect(acted.map(({ entry }) => entry?.type)).toEqual([
+      'offered',
+      'relay-answered',
+      'media-up',
+    ]);
+  });
+
+  it('refuses at once whoever can ask again', async () => {
+    const id = unique('call') as CallId;
+    const { book, waits, goOn, breaks } = openBroken();
+    await book.apply(id, offer(id), contact(id));
+    breaks(true);
+    const answered = book.applyPatiently(id, { type: 'relay.answered', seq: 1, sdp: 'answer' });
+    await vi.waitUntil(() => waits.length === 1);
+    const end = { type: 'end', actor: { kind: 'api', id: 'admin' } } as const;
+    await expect(book.apply(id, end)).rejects.toThrow('out of reach');
+    breaks(false);
+    await goOn();
+    await answered;
+    expect((await book.apply(id, end))?.state).toBe('ending');
+  });
 });

@@ -33,6 +33,7 @@ type LiveData = SettledData &
     | 'ask'
     | 'ringMs'
     | 'hasFallbackText'
+    | 'isLeftToVoicemail'
     | 'excluded'
     | 'timers'
     | 'pending'
@@ -72,6 +73,7 @@ export function rowFromCall(call: Call): Row {
     ask: call.ask,
     ringMs: call.ringMs,
     hasFallbackText: call.hasFallbackText,
+    isLeftToVoicemail: call.isLeftToVoicemail,
     excluded: call.excluded,
     timers: call.timers,
     pending: call.pending,
@@ -156,6 +158,7 @@ export function callFromRow(row: Row): Call {
     ask: null,
     ringMs: 0,
     hasFallbackText: false,
+    isLeftToVoicemail: false,
     excluded: [],
     timers: {},
     pending: [],

@@ -164,6 +164,8 @@ export interface Call {
   readonly payload: string | null;
   /** The number has a text for callers who could not be served. */
   readonly hasFallbackText: boolean;
+  /** The provider's voicemail answers in time; it does so only if the call is not rejected. */
+  readonly isLeftToVoicemail: boolean;
   /** The provider's own time of the offer; for an outbound call when it was asked for. */
   readonly offeredAtMs: number;
   readonly createdAtMs: number;
@@ -210,6 +212,7 @@ export interface Offer {
   readonly caller: Caller;
   readonly payload: string | null;
   readonly hasFallbackText: boolean;
+  readonly isLeftToVoicemail: boolean;
   readonly sdp: string;
   readonly offeredAtMs: number;
   /** The provider's own limit for answering, in ms from the offer. */

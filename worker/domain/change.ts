@@ -105,7 +105,7 @@ const outcomeDetail = (result: Outcome): Record<string, string> => ({
 /** Like `finalEnd`, but the provider must be told: reject what was never accepted, terminate the rest. */
 export function ending(call: Call, result: Outcome, nowMs: number): End {
   const change = finalEnd(call, result, nowMs);
-  const told = tellProvider(call, nowMs);
+  const told = tellProvider(call, result, nowMs);
   if (told === 'nothing-to-tell') return change;
   const { adopt } = call.timers;
   return {
@@ -121,10 +121,17 @@ export function ending(call: Call, result: Outcome, nowMs: number): End {
 }
 
 /** The request that ends a call at the provider; an outbound call needs the provider's id for it. */
-function tellProvider(call: Call, nowMs: number): NewJob | 'nothing-to-tell' | 'once-it-is-named' {
+function tellProvider(
+  call: Call,
+  { reason }: Outcome,
+  nowMs: number,
+): NewJob | 'nothing-to-tell' | 'once-it-is-named' {
   const giveUpAtMs = nowMs + END_RETRY_MS;
   if (call.direction === 'inbound') {
     const wasAccepted = call.state === 'active' || call.state === 'accepting';
+    if (!wasAccepted && call.isLeftToVoicemail && FAILED_CALLER.has(reason)) {
+      return 'nothing-to-tell';
+    }
     return { job: { lane: 'graph', action: wasAccepted ? 'terminate' : 'reject' }, giveUpAtMs };
   }
   if (call.providerCallId !== null)

@@ -38,6 +38,7 @@ export const blankCall = (
   ringMs: 0,
   payload: null,
   hasFallbackText: false,
+  isLeftToVoicemail: false,
   offeredAtMs: atMs,
   createdAtMs: nowMs,
   ringingAtMs: null,
@@ -76,6 +77,7 @@ export function onOffer(
     caller: offer.caller,
     payload: offer.payload,
     hasFallbackText: offer.hasFallbackText,
+    isLeftToVoicemail: offer.isLeftToVoicemail,
     offeredAtMs: offer.offeredAtMs,
     // A call cannot have been announced in the future: then our clock is slow, and its own time is what can be counted from.
     answerByMs:

@@ -14,6 +14,7 @@ import type { Delivery } from '../switchboard.ts';
 import { resolveContact } from './contact-of.ts';
 import type { WebhookFacts } from './forward-webhook.ts';
 import { receiveAccountEvents, type AccountEvent } from './receive-account-event.ts';
+import { voicemailOf } from '../domain/voicemail.ts';
 import { applyMessage, applyPermissionReply } from './receive-permission.ts';
 
 /** Provider: a call must be accepted within about 30 to 60 s of the offer, Calling API reference, read 2026-06. */
@@ -148,6 +149,7 @@ async function offerOf(
   const contact = await resolveContact(services, identities, name ?? null, id);
   const phone = identities.find(({ kind }) => kind === 'phone')?.value;
   const bsuid = identities.find(({ kind }) => kind === 'bsuid')?.value;
+  const voicemail = voicemailOf(number.calling);
   return {
     type: 'offer',
     contact,
@@ -164,9 +166,10 @@ async function offerOf(
       },
       payload: event.payload,
       hasFallbackText: number.fallbackText !== null,
+      isLeftToVoicemail: voicemail?.timeoutMs != null && !voicemail.takesRejected,
       sdp: event.sdp,
       offeredAtMs: event.atMs,
-      answerLimitMs: ANSWER_LIMIT_MS,
+      answerLimitMs: Math.min(ANSWER_LIMIT_MS, voicemail?.timeoutMs ?? Infinity),
     },
   };
 }

@@ -35,6 +35,7 @@ const offer: Offer = {
   caller: { contactId: 'p1' as ContactId, name: 'Ana', phone: '351910000001' },
   payload: null,
   hasFallbackText: true,
+  isLeftToVoicemail: false,
   sdp: 'v=0',
   offeredAtMs: NOW,
   answerLimitMs: 30_000,
@@ -335,6 +336,25 @@ describe('a relay that nothing is heard of', () => {
     expect(back.call).toMatchObject({ state: 'active', timers: {}, pending: [] });
     const late = { type: 'job', jobId: lost.jobs[0]?.id ?? 0, result: { ok: true } } as const;
     expect(step(back.call, late, NOW + 50_001).call).toBe(back.call);
+  });
+});
+
+describe('a number with a voicemail of the provider', () => {
+  it('leaves it whom nobody answers, and rejects only on purpose', () => {
+    const offered: CallEvent = { type: 'offer', offer: { ...offer, isLeftToVoicemail: true } };
+    const { call } = play([offered, { type: 'relay.answered', seq: 1, sdp: 'answer' }]);
+    const left = step(call, { type: 'tick' }, NOW + 26_000);
+    expect(left.call).toMatchObject({ state: 'ended', outcome: { reason: 'no-answer' } });
+    expect(jobsOf([left])).not.toContain('graph.reject');
+    const rejected = step(call, { type: 'end', actor: { kind: 'api', id: 'x' } }, NOW);
+    expect(jobsOf([rejected])).toContain('graph.reject');
+  });
+});
+
+describe('clocks', () => {
+  it('of which ours is slow do not answer later than the provider waits', () => {
+    const { call } = play(toOffered, NOW - 20_000);
+    expect(call.answerByMs).toBe(NOW - 20_000 + 26_000);
   });
 });
 
