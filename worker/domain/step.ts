@@ -254,8 +254,10 @@ function onRecorded(call: Call, done: PendingJob, result: JobResult, nowMs: numb
       }
     );
   }
-  if (!result.charge) return { patch: { pending }, entry: { type: 'recorded' } };
-  const { charge } = result;
+  const { charge = null } = result;
+  if (charge === null || charge.billedS === 0) {
+    return { patch: { pending, charge }, entry: { type: 'recorded' } };
+  }
   return {
     patch: { pending, charge },
     entry: { type: 'charged', detail: { billed_seconds: charge.billedS } },
