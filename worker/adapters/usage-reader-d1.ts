@@ -1,8 +1,9 @@
-// How much was called and what it cost, added up by D1 in whole seconds and millionths.
+// How much was called and what it cost, added up by D1 in whole seconds and millionths; how calls are going.
 import { and, asc, eq, gte, isNotNull, isNull, lt, ne, sql, type SQL } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
 import { calls } from '../db/schema.ts';
 import type { NumberId } from '../domain/ids.ts';
+import { readStats, type Stats } from './stats-reader-d1.ts';
 
 export type UsageReader = ReturnType<typeof createUsageReader>;
 
@@ -75,5 +76,9 @@ export function createUsageReader(db: DrizzleD1Database) {
           .map(({ currency, micros }) => ({ currency, micros })),
       }));
     },
+
+    /** How calls are going; `readStats` says what of. */
+    stats: (periodsFromMs: readonly [number, number]): Promise<Stats> =>
+      readStats(db, periodsFromMs),
   };
 }
