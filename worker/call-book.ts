@@ -29,8 +29,10 @@ export interface CallBookDeps {
   readonly pause: (ms: number) => Promise<void>;
   /** Acts on a stored decision. Must not throw. */
   readonly act: (call: Call, decision: Decision, entry: StoredEntry) => void;
-  /** A call came back from the record; what it may have missed is to be said again. Must not throw. */
+  /** A call came back from the record; what its relay may have missed is to be said again. Must not throw. */
   readonly resume: (call: Call) => void;
+  /** Decisions were stored that were not acted on here: another writer's, or one whose reply was lost. Must not throw. */
+  readonly missed: (call: Call, entries: readonly StoredEntry[]) => void;
 }
 
 export class CallBook {
@@ -156,10 +158,16 @@ export class CallBook {
   }
 
   async #reload(id: CallId): Promise<void> {
+    const known = this.#live.get(id)?.version ?? 0;
     const call = await this.#deps.store.find(id);
-    if (!call) this.#live.delete(id);
-    else this.#keep(call);
-    if (call && !isSettled(call)) this.#deps.resume(call);
+    if (!call) {
+      this.#live.delete(id);
+      return;
+    }
+    this.#keep(call);
+    if (call.version === known) return;
+    this.#deps.missed(call, await this.#deps.store.entriesOf(id, known));
+    if (!isSettled(call)) this.#deps.resume(call);
   }
 
   /**

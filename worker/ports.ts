@@ -74,6 +74,8 @@ export interface CallStore {
   ): Promise<StoredEntry>;
   /** Entries after `cursor` in order, at most `limit`. */
   entriesAfter(cursor: number, limit: number): Promise<StoredEntry[]>;
+  /** Entries of one call after its decision `seq`, in order. */
+  entriesOf(id: CallId, afterSeq: number): Promise<StoredEntry[]>;
   lastCursor(): Promise<number>;
   /** Forgets tombstones made before `beforeMs`, a bounded number at a time. */
   deleteTombstones(beforeMs: number): Promise<void>;

@@ -86,6 +86,9 @@ export class Switchboard extends DurableObject<Env> {
       pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       act: (call, decision, entry) => this.#act(call, decision, entry),
       resume: (call) => this.#desk.resume(call),
+      missed: (call, entries) => {
+        for (const entry of entries) this.#tell(call, entry);
+      },
     });
     this.#desk = new RelayDesk({
       sockets: new RelaySockets(ctx),
@@ -285,11 +288,9 @@ export class Switchboard extends DurableObject<Env> {
   // ---- acting on decisions ---------------------------------------------------------------------------------------------------
 
   #act(call: Call, decision: Decision, entry: StoredEntry): void {
-    this.#lastCursor = Math.max(this.#lastCursor, entry.cursor);
     for (const message of decision.messages) this.#desk.tell(call, message);
     for (const job of decision.jobs) void this.#run(call, job);
-    if (call.state === 'tombstone') void this.#wakeAt(Date.now() + TOMBSTONE_MS);
-    else this.#subscribers.publish(notice(call, entry));
+    this.#tell(call, entry);
     if (entry.type === 'ended' || entry.type === 'ending') {
       console.log('call.ended', {
         callId: call.id,
@@ -298,6 +299,13 @@ export class Switchboard extends DurableObject<Env> {
         durationMs: call.answeredAtMs && call.endedAtMs && call.endedAtMs - call.answeredAtMs,
       });
     }
+  }
+
+  /** Lets subscribers know of a stored decision. */
+  #tell(call: Call, entry: StoredEntry): void {
+    this.#lastCursor = Math.max(this.#lastCursor, entry.cursor);
+    if (call.state === 'tombstone') void this.#wakeAt(Date.now() + TOMBSTONE_MS);
+    else this.#subscribers.publish(notice(call, entry));
   }
 
   async #run(call: Call, job: PendingJob): Promise<void> {

@@ -6,7 +6,7 @@ import { createNumberStore } from '../../worker/adapters/number-store-d1.ts';
 import { CallBook, type CallBookDeps } from '../../worker/call-book.ts';
 import type { Call, Decision, Offer } from '../../worker/domain/call.ts';
 import type { CallId, ContactId, NumberId, RelayId } from '../../worker/domain/ids.ts';
-import { OutdatedError } from '../../worker/ports.ts';
+import { OutdatedError, type StoredEntry } from '../../worker/ports.ts';
 import { testEnv, unique } from './support.ts';
 
 const db = drizzle(testEnv.DB);
@@ -50,6 +50,7 @@ const offerOf = (id: CallId): Offer => ({
 function openBook(more: Partial<CallBookDeps> = {}) {
   const acted: Decision[] = [];
   const resumed: Call[] = [];
+  const missed: StoredEntry[] = [];
   const book = new CallBook({
     store: createCallStore(db),
     now: () => Date.now(),
@@ -58,9 +59,10 @@ function openBook(more: Partial<CallBookDeps> = {}) {
     pause: async () => {},
     act: (_call, decision) => acted.push(decision),
     resume: (call) => resumed.push(call),
+    missed: (_call, entries) => missed.push(...entries),
     ...more,
   });
-  return { book, acted, resumed };
+  return { book, acted, resumed, missed };
 }
 
 const offer = (id: CallId) => ({
@@ -94,6 +96,30 @@ it('two writers that decide at once: one stores, the other decides again; nothin
   await Promise.all(books.map(({ book }) => book.apply(id, offer(id), contact(id))));
   const decisions = books.flatMap(({ acted }) => acted);
   expect(decisions.map(({ entry }) => entry?.type)).toEqual(['offered']);
+});
+
+it('a decision that was stored although its reply was lost is told to subscribers and to the relay', async () => {
+  const id = unique('call') as CallId;
+  const store = createCallStore(db);
+  let isReplyLost = false;
+  const { book, acted, resumed, missed } = openBook({
+    store: {
+      ...store,
+      async commit(...args) {
+        const entry = await store.commit(...args);
+        if (isReplyLost) throw new Error('no reply');
+        return entry;
+      },
+    },
+  });
+  await book.apply(id, offer(id), contact(id));
+  isReplyLost = true;
+  await expect(book.apply(id, { type: 'relay.answered', seq: 1, sdp: 'answer' })).rejects.toThrow(
+    'no reply',
+  );
+  expect(acted).toHaveLength(1);
+  expect(missed).toMatchObject([{ type: 'relay-answered', seq: 2 }]);
+  expect(resumed.at(-1)).toMatchObject({ id, state: 'preparing' });
 });
 
 it('a batch that meets the fence stores nothing at all', async () => {

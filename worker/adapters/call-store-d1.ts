@@ -68,6 +68,15 @@ export function createCallStore(db: DrizzleD1Database): CallStore {
       return rows.map(entryFromRow);
     },
 
+    async entriesOf(id, afterSeq) {
+      const rows = await db
+        .select()
+        .from(callEvents)
+        .where(and(eq(callEvents.callId, id), gt(callEvents.seq, afterSeq)))
+        .orderBy(asc(callEvents.seq));
+      return rows.map(entryFromRow);
+    },
+
     async lastCursor() {
       const [row] = await db.select({ cursor: max(callEvents.id) }).from(callEvents);
       return row?.cursor ?? 0;
