@@ -1,5 +1,6 @@
 // Both voices of a call: a pump each way between the provider's leg and the room, and what may flow when.
 import { REPORT_INTERVAL_MS } from './domain/rtcp.ts';
+import { Player, type PlayPacket } from './domain/player.ts';
 import { isRtcp } from './domain/rtp.ts';
 import { SpeakerChoice } from './domain/speaker.ts';
 import type { Clock, LegIdentity, RoomLink } from './ports.ts';
@@ -9,11 +10,17 @@ import { Pump } from './pump.ts';
 /** The caller's packets are one source. */
 const CALLER = 0;
 
+/** What we play to the caller is one source; tracks of the room are numbered from 1. */
+const PLAYED = 0;
+
 /**
  * How long what the caller says waits for somebody in the room to receive it, in ms. Subscribing takes 50 to 150 ms after the
  * track has appeared; a room in which nobody does must not make the caller late for whoever comes next.
  */
 export const HELD_MS_MAX = 1_000;
+
+/** A connection that is back before this is a short silence; a sound that breaks off at once would be worse, in ms. */
+const HOLD_AFTER_MS = 500;
 
 export type BridgeDeps = {
   readonly clock: Clock;
@@ -21,6 +28,8 @@ export type BridgeDeps = {
   readonly random: (below: number) => number;
   /** Sends one packet to the provider. The bytes are reused afterwards. */
   readonly send: (packet: Uint8Array) => void;
+  /** What the caller hears while the room is away: Opus packets, at least one. */
+  readonly holdSound: readonly Uint8Array[];
 };
 
 /** Payload types of Opus with the provider. */
@@ -38,6 +47,7 @@ export class Bridge {
   readonly #speaker = new SpeakerChoice();
   readonly #toCaller: Pump;
   readonly #fromCaller: Pump;
+  readonly #hold: Player;
   #opus: OpusTypes = { sent: 0, received: [] };
   #room: RoomLink | undefined;
   #isOpen = false;
@@ -60,6 +70,7 @@ export class Bridge {
     const start = () => ({ sequence: random(0x1_0000), timestamp: random(0x1_0000_0000) });
     this.#toCaller = new Pump(start(), (packet) => deps.send(packet));
     this.#fromCaller = new Pump(start(), (packet) => this.#room?.send(packet));
+    this.#hold = new Player(deps.holdSound);
   }
 
   get isOpen(): boolean {
@@ -86,7 +97,7 @@ export class Bridge {
   }
 
   /**
-   * We are in the room. The caller's track exists for others only once it carries packets: it carries silence until the path is
+   * We are in the room, for the first time or again. The caller's track exists for others only once it carries packets: it carries silence until the path is
    * open and somebody receives it, and then, first of all, what the caller has said meanwhile.
    */
   joined(room: RoomLink): void {
@@ -95,6 +106,21 @@ export class Bridge {
     const nowMs = this.#deps.clock.nowMs();
     this.#releaseAtMs = nowMs + HELD_MS_MAX;
     this.#fromCaller.start({ ...room.publication, cname: this.identity.cname }, nowMs);
+  }
+
+  /**
+   * The room is away: the caller hears the hold sound, and of what the caller says the last second is kept for when we are back.
+   */
+  away(): void {
+    this.#room = undefined;
+    this.#isJoined = this.#isCallerHeard = false;
+    this.#fromCaller.stop();
+    if (!this.#hold.isPlaying) this.#hold.start(this.#deps.clock.nowMs() + HOLD_AFTER_MS);
+  }
+
+  /** Ends the hold sound: somebody in the room can be heard again. Harmless when there is none. */
+  endHold(): void {
+    this.#hold.stop();
   }
 
   /** Somebody in the room receives the caller's track. */
@@ -127,8 +153,9 @@ export class Bridge {
     // Packets without payload are probes of the server's.
     if (!view || view.payloadEnd === view.payloadStart) return;
     const size = view.payloadEnd - view.payloadStart;
-    if (this.#speaker.hears(source, view.audioLevel, size, nowMs))
-      this.#toCaller.pass(source, bytes, nowMs);
+    if (!this.#speaker.hears(source, view.audioLevel, size, nowMs)) return;
+    this.endHold();
+    this.#toCaller.pass(source, bytes, nowMs);
   }
 
   /** The server says whether a source speaks. */
@@ -146,6 +173,7 @@ export class Bridge {
   tick(nowMs: number): void {
     if (this.#isJoined && (this.#isCallerHeard || nowMs >= this.#releaseAtMs))
       this.#fromCaller.open(nowMs);
+    if (this.#isOpen) this.#hold.tick(nowMs, this.#play);
     this.#toCaller.tick(nowMs);
     this.#fromCaller.tick(nowMs);
     if (nowMs >= this.#reportAtMs) this.#report(nowMs);
@@ -159,6 +187,9 @@ export class Bridge {
   stats(): CallStats {
     return { from_caller: this.#fromCaller.stats(), to_caller: this.#toCaller.stats() };
   }
+
+  readonly #play: PlayPacket = (packet, sequence, nowMs) =>
+    this.#toCaller.play(PLAYED, sequence, packet, nowMs);
 
   #report(nowMs: number): void {
     this.#reportAtMs = nowMs + REPORT_INTERVAL_MS;

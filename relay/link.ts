@@ -29,22 +29,32 @@ export type LinkHandlers = {
   state: () => Pick<Hello, 'capacity' | 'draining' | 'calls'>;
   /** A frame that concerns calls. */
   onFrame: (frame: FrameToRelay) => void;
+  /** Another relay has taken our place; the worker has ended our calls. Said once. */
+  onReplaced?: () => void;
 };
 
 /** Longest pause between two dials, in ms; each is drawn at random from the second half, so that relays spread. */
 const REDIAL_MS_MAX = 5_000;
 const REDIAL_MS_FIRST = 250;
 
+/** A connection that breaks before this has not worked: the pauses go on growing, in ms. */
+const STEADY_MS = 5_000;
+
 /** What somebody has to put right before dialling again can help, by HTTP status or close code. */
 const REFUSALS: ReadonlyMap<number, string> = new Map([
   [401, 'RELAY_ID and RELAY_SECRET: the worker does not know this pair'],
   [403, 'RELAY_ID and RELAY_SECRET: the worker does not know this pair'],
-  [CLOSE_REPLACED, 'RELAY_ID: another relay is running under the same one'],
   [CLOSE_TOO_OLD, 'the version of this relay: the worker does not speak its protocol any more'],
 ]);
 
 /** Pause after a refusal, in ms: nothing heals by itself within seconds. */
 const REDIAL_REFUSED_MS = 30_000;
+
+/** Why a relay that was replaced does nothing any more: dialling again would replace the other one, and so on in turns. */
+export const REPLACED = 'another relay is running under the same RELAY_ID';
+
+/** A worker that leaves this much unread is gone, whatever it still says. All that waits in the outbox is less. */
+const UNSENT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** From dialling to `welcome`, in ms. */
 const WELCOME_MS_MAX = 10_000;
@@ -60,6 +70,8 @@ export class Link {
   #socket: WebSocket | undefined;
   #isWelcome = false;
   #isStopped = false;
+  #isReplaced = false;
+  #welcomedAtMs = 0;
   #failures = 0;
   #redial: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
@@ -86,6 +98,11 @@ export class Link {
     return this.#isWelcome;
   }
 
+  /** Another relay has taken our place; this is for good. */
+  get isReplaced(): boolean {
+    return this.#isReplaced;
+  }
+
   start(): void {
     this.#dial();
   }
@@ -104,9 +121,9 @@ export class Link {
     if (this.#isWelcome) this.#send(frame);
   }
 
-  /** Resolves when the worker has acknowledged every event, or after `withinMs`. */
+  /** Resolves when the worker has acknowledged every event, after `withinMs`, or at once when it will not hear us any more. */
   async flush(withinMs: number): Promise<void> {
-    if (this.#outbox.size === 0) return;
+    if (this.#outbox.size === 0 || this.#isReplaced) return;
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#onFlushed = resolve;
@@ -165,10 +182,14 @@ export class Link {
 
   #lost(socket: WebSocket, detail: string, code: number): void {
     if (socket !== this.#socket || this.#isStopped) return;
-    const wasWelcome = this.#isWelcome;
+    const wasSteady = this.#isWelcome && this.#clock.nowMs() - this.#welcomedAtMs >= STEADY_MS;
     this.#isWelcome = false;
     clearInterval(this.#watch);
-    this.#failures = wasWelcome ? 0 : this.#failures + 1;
+    if (code === CLOSE_REPLACED) {
+      this.#replaced();
+      return;
+    }
+    this.#failures = wasSteady ? 0 : this.#failures + 1;
     const isRefused = REFUSALS.has(code);
     const delayMs = isRefused ? REDIAL_REFUSED_MS : this.#redialDelayMs();
     const fields = { code, detail, redial_ms: Math.round(delayMs) };
@@ -178,6 +199,13 @@ export class Link {
       this.#log.warn(fields, 'link.lost');
     }
     this.#redial = setTimeout(() => this.#dial(), delayMs);
+  }
+
+  #replaced(): void {
+    this.#isReplaced = true;
+    const check = 'give each relay a RELAY_ID of its own, then restart this one';
+    this.#log.error({ problem: REPLACED, check }, 'link.replaced');
+    this.#handlers.onReplaced?.();
   }
 
   /** At once after a connection that worked, then doubling up to the limit. */
@@ -221,7 +249,7 @@ export class Link {
 
   #welcomed(): void {
     this.#isWelcome = true;
-    this.#failures = 0;
+    this.#welcomedAtMs = this.#clock.nowMs();
     this.#log.info({ resent: this.#outbox.size }, 'link.connected');
     for (const event of this.#outbox.pending()) this.#send(event);
   }
@@ -240,7 +268,10 @@ export class Link {
   }
 
   #send(frame: FrameFromRelay): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+    const socket = this.#socket;
+    if (socket?.readyState !== WebSocket.OPEN) return;
+    if (socket.bufferedAmount > UNSENT_BYTES_MAX) socket.terminate();
+    else socket.send(JSON.stringify(frame));
   }
 }
 

@@ -12,15 +12,21 @@ export type NewEvent = RelayEvent extends infer Event
 /** About ten events a call: room for a thousand calls while the worker is away. */
 export const OUTBOX_EVENTS_MAX = 10_000;
 
+/** A call with this many is out of order, such as one in a room of thousands; it must not cost others theirs. */
+const CALL_EVENTS_MAX = 500;
+
 export class Outbox {
   /** Events given up because the bound was reached. */
   dropped = 0;
   readonly #eventsMax: number;
+  readonly #callEventsMax: number;
+  readonly #countByCall = new Map<string, number>();
   #events: RelayEvent[] = [];
   #seq = 0;
 
-  constructor(eventsMax: number = OUTBOX_EVENTS_MAX) {
+  constructor(eventsMax = OUTBOX_EVENTS_MAX, callEventsMax = CALL_EVENTS_MAX) {
     this.#eventsMax = eventsMax;
+    this.#callEventsMax = callEventsMax;
   }
 
   get size(): number {
@@ -33,24 +39,41 @@ export class Outbox {
   }
 
   /**
-   * Numbers an event and keeps it. At the bound the oldest event goes that does not end a call: without its `ended` a call
-   * would stay alive at the worker, while every other event is outdated by it.
+   * Numbers an event and keeps it. At a bound the oldest event goes that does not end a call, at the bound of a call one of its
+   * own: without its `ended` a call would stay alive at the worker, while every other event is outdated by it.
    */
   add(event: NewEvent, wallMs: number): RelayEvent {
     this.#seq += 1;
     const numbered: RelayEvent = { ...event, seq: this.#seq, at_ms: Math.round(wallMs) };
     this.#events.push(numbered);
-    if (this.#events.length > this.#eventsMax) {
-      const index = this.#events.findIndex((pending) => pending.type !== 'ended');
-      this.#events.splice(Math.max(0, index), 1);
-      this.dropped += 1;
-    }
+    if (this.#count(numbered, 1) > this.#callEventsMax)
+      this.#drop((pending) => pending.call_id === event.call_id);
+    if (this.#events.length > this.#eventsMax) this.#drop(() => true);
     return numbered;
   }
 
   /** Forgets everything up to and including `seq`. Repeated and outdated acknowledgements change nothing. */
   acknowledge(seq: number): void {
-    const first = this.#events.findIndex((event) => event.seq > seq);
-    this.#events = first < 0 ? [] : this.#events.slice(first);
+    const next = this.#events.findIndex((event) => event.seq > seq);
+    const acknowledged = this.#events.splice(0, next < 0 ? this.#events.length : next);
+    for (const event of acknowledged) this.#count(event, -1);
+  }
+
+  /** @returns how many events of the same call are kept now */
+  #count({ call_id: callId }: RelayEvent, change: 1 | -1): number {
+    const count = (this.#countByCall.get(callId) ?? 0) + change;
+    if (count === 0) this.#countByCall.delete(callId);
+    else this.#countByCall.set(callId, count);
+    return count;
+  }
+
+  #drop(mayGo: (event: RelayEvent) => boolean): void {
+    const outdated = this.#events.findIndex((event) => mayGo(event) && event.type !== 'ended');
+    const [dropped] = this.#events.splice(
+      outdated < 0 ? this.#events.findIndex(mayGo) : outdated,
+      1,
+    );
+    if (dropped) this.#count(dropped, -1);
+    this.dropped += 1;
   }
 }

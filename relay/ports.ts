@@ -1,8 +1,6 @@
 // What a session needs of the outside, as interfaces: adapters implement them, tests bring their own.
 import type { Audience } from './domain/audience.ts';
 import type { Answer, Offer } from './domain/sdp.ts';
-import type { RelayEndReason } from './protocol.ts';
-
 /** Structured log: a static event name and fields. Personal data only under the field `pii`; never SDP or tokens. */
 export type Log = {
   debug: (fields: Record<string, unknown>, event: string) => void;
@@ -92,11 +90,29 @@ export type RoomHandlers = {
   onSpeaking: (source: number, isSpeaking: boolean) => void;
   /** A track is no longer heard. */
   onSourceGone: (source: number) => void;
-  /** The room is over for us; said once, also when it could not be joined. */
-  onEnded: (reason: RelayEndReason, detail: string) => void;
+  /** The connection is over; said once, also when it never came about. */
+  onEnded: (end: RoomEnd) => void;
 };
 
-/** Our place in a room, as the caller. */
+/** How a connection to a room ended, or why it never came about. */
+export type RoomEnd = {
+  /**
+   * Before we were in: `unreachable` (no server, or one in trouble), `refused` (not with this token), `failed` (let in, but no
+   * media). Afterwards: `lost`. At any time: `replaced` (somebody else has joined as us), and what somebody did on purpose.
+   */
+  readonly why:
+    | 'unreachable'
+    | 'refused'
+    | 'failed'
+    | 'lost'
+    | 'replaced'
+    | 'room-deleted'
+    | 'removed-from-room';
+  /** For people. */
+  readonly detail: string;
+};
+
+/** One connection to a room, as the caller. */
 export type RoomLink = {
   /** Header fields that packets of the caller's track must carry. */
   readonly publication: {
@@ -106,6 +122,8 @@ export type RoomLink = {
   };
   /** RFC 6464 extension id of received packets. */
   readonly audioLevelId: number;
+  /** The newest token that joins this room: the server renews it. */
+  readonly token: string;
   /** Applies at once. */
   setAudience: (audience: Audience) => void;
   /** Writes the attribute `sip.callStatus`. */
@@ -116,9 +134,16 @@ export type RoomLink = {
   leave: () => Promise<void>;
 };
 
-/** Starts to join; success and failure come as events. */
+/** Where a room is, and what lets us in. */
+export type RoomPlace = { readonly url: string; readonly token: string };
+
+/**
+ * Tries once to join; success and failure come as events, later.
+ *
+ * @param place `connectMsMax`: from the server's welcome to working media; `cname`: name of the caller's stream
+ */
 export type JoinRoom = (
-  place: { url: string; token: string; cname: string },
+  place: RoomPlace & { readonly cname: string; readonly connectMsMax: number },
   audience: Audience,
   handlers: RoomHandlers,
 ) => RoomLink;

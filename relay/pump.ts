@@ -46,7 +46,7 @@ export class Pump {
   };
   #nowMs = 0;
   #countFromMs = Infinity;
-  #filledBefore = 0;
+  #filled = 0;
   #firstAudioMs: number | undefined;
   #packetsSent = 0;
   #octetsSent = 0;
@@ -64,9 +64,10 @@ export class Pump {
     return this.#stitcher.isOpen;
   }
 
-  /** Starts the outgoing stream with silence; the last second of what sources say is kept. To be called once. */
+  /** Starts the outgoing stream with silence; the last second of what sources say is kept. */
   start(identity: StreamIdentity, nowMs: number): void {
     this.#identity = identity;
+    this.#packetsSent = this.#octetsSent = 0;
     this.#nowMs = nowMs;
     this.#stitcher.start(nowMs);
   }
@@ -75,15 +76,17 @@ export class Pump {
   open(nowMs: number): void {
     if (this.isOpen) return;
     this.#nowMs = nowMs;
-    this.#filledBefore = this.#stitcher.filled;
     this.#stitcher.open(nowMs);
   }
 
-  /** First audio and, when open already, fills are counted from here on: when the path opens. Repeating it changes nothing. */
+  /** Ends the outgoing stream, whose receiver is gone. It may be started again, as another one. */
+  stop(): void {
+    this.#stitcher.stop();
+  }
+
+  /** First audio and fills are counted from here on: when the path opens. Repeating it changes nothing. */
   countFrom(nowMs: number): void {
-    if (this.#countFromMs !== Infinity) return;
-    this.#countFromMs = nowMs;
-    this.#filledBefore = this.#stitcher.filled;
+    if (this.#countFromMs === Infinity) this.#countFromMs = nowMs;
   }
 
   tick(nowMs: number): void {
@@ -120,6 +123,13 @@ export class Pump {
     this.#stitcher.skip(source, this.#view.sequence);
   }
 
+  /** Sends one packet of our own, as a source that nobody counts. */
+  play(source: number, sequence: number, packet: Uint8Array, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const own = { source, sequence, bytes: packet, start: 0, end: packet.length, level: -1 };
+    this.#stitcher.push(own, nowMs);
+  }
+
   /** What this source said before the opening must not be heard any more. */
   forget(source: number): void {
     this.#stitcher.forget(source);
@@ -148,7 +158,7 @@ export class Pump {
       packets: this.quality.packets,
       lost: this.quality.lost,
       jitter_ms: Math.round(this.quality.jitterMs * 100) / 100,
-      filled: this.#stitcher.filled - this.#filledBefore,
+      filled: this.#filled,
       ...(this.#firstAudioMs === undefined ? {} : { first_audio_ms: this.#firstAudioMs }),
     };
   }
@@ -185,8 +195,9 @@ export class Pump {
     for (let index = 0; index < length; index++) scratch[at + index] = bytes[start + index] ?? 0;
     this.#packetsSent += 1;
     this.#octetsSent += length;
-    if (!isSilence && this.#firstAudioMs === undefined && this.#nowMs >= this.#countFromMs) {
-      this.#firstAudioMs = Math.max(0, Math.round(this.#nowMs - this.#countFromMs));
+    if (this.#nowMs >= this.#countFromMs) {
+      if (!isSilence) this.#firstAudioMs ??= Math.round(this.#nowMs - this.#countFromMs);
+      else if (this.isOpen) this.#filled += 1;
     }
     this.#send(scratch.subarray(0, at + length));
   };

@@ -66,9 +66,9 @@ export class Registry {
     return new Promise((resolve) => (this.#onEmpty = resolve));
   }
 
-  /** Ends every call. */
-  closeAll(): void {
-    for (const session of this.#live.values()) session.close('closed', 'relay stopped');
+  /** Ends every call. @param detail why, for people */
+  closeAll(detail: string): void {
+    for (const session of this.#live.values()) session.close('closed', detail);
   }
 
   /** Takes a new call; of one that it has, the SDP is reported again. */

@@ -1,11 +1,12 @@
 // The relay put together from its parts. What runs in the process (signals, exit) is the entry file's.
 import { randomInt, randomUUID } from 'node:crypto';
 import { createJoinRoom } from './adapters/livekit-room.ts';
+import { loadSound } from './adapters/sounds.ts';
 import { createTicker } from './adapters/ticker.ts';
 import { createOfferLeg, createOpenLeg } from './adapters/whatsapp-leg.ts';
 import type { Config } from './config.ts';
 import { serveHealth } from './health.ts';
-import { Link } from './link.ts';
+import { Link, REPLACED } from './link.ts';
 import type { Clock, Log } from './ports.ts';
 import { Registry } from './registry.ts';
 
@@ -33,6 +34,7 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
     openLeg: createOpenLeg(legOptions, log),
     offerLeg: createOfferLeg(legOptions, log),
     joinRoom: createJoinRoom(roomOptions, log),
+    holdSound: loadSound('hold'),
     clock,
     ticker: createTicker(clock, log),
     log,
@@ -50,6 +52,7 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
         calls: registry.liveCalls(),
       }),
       onFrame: (frame) => registry.handle(frame),
+      onReplaced: () => registry.closeAll('replaced'),
     },
     clock,
     log,
@@ -61,6 +64,7 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
           { port: config.RELAY_HTTP_PORT, address: config.RELAY_HTTP_ADDRESS },
           () => {
             if (registry.isDraining) return 'draining';
+            if (link.isReplaced) return REPLACED;
             return link.isConnected ? undefined : 'not connected to the worker';
           },
         );
@@ -78,6 +82,6 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
   };
   return {
     drain: () => (drained ??= drain()),
-    endCalls: () => registry.closeAll(),
+    endCalls: () => registry.closeAll('relay stopped'),
   };
 }

@@ -1,16 +1,12 @@
 // One bridged call: the provider's leg, the room, and the bridge between them. It does what it is told (`call.want`) and
 // reports what happens; it decides nothing about the call.
 import { Bridge } from './bridge.ts';
-import { AGENTS_ONLY } from './domain/audience.ts';
 import type { NewEvent } from './outbox.ts';
 import { OFFERED } from './domain/sdp-write.ts';
 import { describeFailure, parseAnswer, parseOffer } from './domain/sdp.ts';
 import type {
-  Clock,
-  JoinRoom,
   Leg,
   LegHandlers,
-  Log,
   MediaPath,
   OfferedLeg,
   OfferLeg,
@@ -18,6 +14,7 @@ import type {
   RoomLink,
   Ticker,
 } from './ports.ts';
+import { RoomStay, type RoomStayDeps } from './room-stay.ts';
 import type { CallStats, CallWant, RelayEndReason } from './protocol.ts';
 
 /** Provider: "Calling: troubleshooting", the user's side ends a call that has no media 20 s after it was answered. */
@@ -29,15 +26,15 @@ export const CONNECT_MS_MAX = 20_000;
  */
 export const SILENCE_MS_MAX = 30_000;
 
-export type SessionDeps = {
+/** Longest text for people that the protocol carries. */
+const DETAIL_CHARS_MAX = 500;
+
+export type SessionDeps = RoomStayDeps & {
   readonly openLeg: OpenLeg;
   readonly offerLeg: OfferLeg;
-  readonly joinRoom: JoinRoom;
-  readonly clock: Clock;
   readonly ticker: Ticker;
-  readonly log: Log;
-  /** Integer from 0 (inclusive) to `below`, unpredictable. */
-  readonly random: (below: number) => number;
+  /** What the caller hears while the room is away: Opus packets, at least one. */
+  readonly holdSound: readonly Uint8Array[];
   /** Reports an event of a call; kept until the worker has it. */
   readonly emit: (event: NewEvent) => void;
   /** Reports that a wanted state is in force. */
@@ -59,8 +56,11 @@ export class Session {
   /** The same leg while it waits for the provider's answer. */
   #unanswered: OfferedLeg | undefined;
   #isOffering = false;
+  #stay: RoomStay | undefined;
+  /** The present connection to the room; `undefined` while there is none. */
   #room: RoomLink | undefined;
-  #isInRoom = false;
+  /** Who hears and can be heard, or was so when the room went away. */
+  readonly #ready = new Set<string>();
   #connectTimer: NodeJS.Timeout | undefined;
   #stopTicking: () => void = () => undefined;
 
@@ -71,6 +71,7 @@ export class Session {
       clock: deps.clock,
       random: deps.random,
       send: (packet) => this.#leg?.send(packet),
+      holdSound: deps.holdSound,
     });
     this.closed = new Promise((resolve) => (this.#settleClosed = resolve));
   }
@@ -167,11 +168,11 @@ export class Session {
       type: 'ended',
       call_id: this.callId,
       reason,
-      ...(detail === undefined ? {} : { detail: detail.slice(0, 500) }),
+      ...(detail === undefined ? {} : { detail: detail.slice(0, DETAIL_CHARS_MAX) }),
       ...(stats === undefined ? {} : { stats }),
     });
     this.#leg?.close();
-    void Promise.resolve(this.#room?.leave())
+    void Promise.resolve(this.#stay?.leave())
       .catch((error: unknown) =>
         this.#deps.log.warn({ err: error, call_id: this.callId }, 'call.leave-failed'),
       )
@@ -207,8 +208,8 @@ export class Session {
     const { connect, open, room, audience } = this.#wanted;
     // What we offered connects with the provider's answer.
     if (connect && !this.#isOffering) this.#connect(this.#leg);
-    if (this.#room) this.#room.setAudience(audience);
-    else if (room) this.#join(room);
+    if (room) this.#stay ??= this.#enter();
+    this.#stay?.want(room, audience);
     if (open) this.#open();
   }
 
@@ -234,42 +235,55 @@ export class Session {
   #open(): void {
     if (this.#bridge.isOpen || this.#state !== 'up') return;
     this.#bridge.open();
-    if (this.#isInRoom) this.#room?.setCallStatus('active');
+    this.#room?.setCallStatus('active');
     this.#deps.log.info({ call_id: this.callId }, 'call.opened');
   }
 
-  #join(place: { url: string; token: string }): void {
-    const { callId } = this;
+  #enter(): RoomStay {
+    const call = { call_id: this.callId };
     const { emit } = this.#deps;
     const bridge = this.#bridge;
-    this.#room = this.#deps.joinRoom(
-      { ...place, cname: bridge.identity.cname },
-      this.#wanted?.audience ?? AGENTS_ONLY,
-      {
-        onJoined: () => this.#joined(),
-        onParticipantJoined: (identity) =>
-          emit({ type: 'participant-joined', call_id: callId, identity }),
-        onParticipantLeft: (identity, why) =>
-          emit({ type: 'participant-left', call_id: callId, identity, why }),
-        onPublisherSkipped: (identity) =>
-          emit({ type: 'publisher-skipped', call_id: callId, identity }),
-        onReady: (identity) => emit({ type: 'ready', call_id: callId, identity }),
-        onCallerHeard: () => bridge.callerIsHeard(),
-        onAudio: (source, bytes) => this.#said(source, bytes),
-        onSpeaking: (source, isSpeaking) => bridge.tell(source, isSpeaking),
-        onSourceGone: (source) => bridge.forget(source),
-        onEnded: (reason, detail) => this.close(reason, detail),
+    return new RoomStay(this.callId, bridge.identity.cname, this.#deps, {
+      onJoined: (room) => this.#joined(room),
+      onAway: (detail) => this.#away(detail),
+      onParticipantJoined: (identity) => emit({ type: 'participant-joined', ...call, identity }),
+      onParticipantLeft: (identity, why) => {
+        this.#ready.delete(identity);
+        emit({ type: 'participant-left', ...call, identity, why });
       },
-    );
+      onPublisherSkipped: (identity) => emit({ type: 'publisher-skipped', ...call, identity }),
+      onReady: (identity) => {
+        this.#ready.add(identity);
+        bridge.endHold();
+        emit({ type: 'ready', ...call, identity });
+      },
+      onCallerHeard: () => bridge.callerIsHeard(),
+      onAudio: (source, bytes) => this.#said(source, bytes),
+      onSpeaking: (source, isSpeaking) => bridge.tell(source, isSpeaking),
+      onSourceGone: (source) => bridge.forget(source),
+      onEnded: (reason, detail) => this.close(reason, detail),
+    });
   }
 
-  #joined(): void {
-    const room = this.#room;
-    if (this.isEnded || !room) return;
-    this.#isInRoom = true;
+  #joined(room: RoomLink): void {
+    if (this.isEnded) return;
+    this.#room = room;
     this.#bridge.joined(room);
+    // Whoever was heard before is waited for with the hold sound.
+    if (this.#ready.size === 0) this.#bridge.endHold();
     if (this.#bridge.isOpen) room.setCallStatus('active');
     this.#deps.emit({ type: 'room-joined', call_id: this.callId });
+  }
+
+  #away(detail: string): void {
+    if (this.isEnded) return;
+    this.#room = undefined;
+    this.#bridge.away();
+    this.#deps.emit({
+      type: 'room-away',
+      call_id: this.callId,
+      detail: detail.slice(0, DETAIL_CHARS_MAX),
+    });
   }
 
   #said(source: number, bytes: Uint8Array): void {

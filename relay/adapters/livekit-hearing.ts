@@ -1,7 +1,7 @@
 // Keeps the caller's subscriptions equal to the audience, and says who is ready. A packet of a track that is not wanted at
 // this moment goes nowhere, whatever the server still sends.
 import { isHeard, type Audience } from '../domain/audience.ts';
-import type { Person } from '../domain/room-people.ts';
+import { PEOPLE_MAX, TRACKS_MAX, type Person } from '../domain/room-people.ts';
 
 export type HearingHandlers = {
   subscribe: (wanted: boolean, participantSid: string, trackSid: string) => void;
@@ -20,6 +20,9 @@ type Subscription = {
   source: number | undefined;
 };
 
+/** Of all rooms together, so that a source of one connection is never taken for one of the next. */
+let sources = 0;
+
 export class Hearing {
   readonly #handlers: HearingHandlers;
   #audience: Audience;
@@ -34,7 +37,6 @@ export class Hearing {
   /** Participants who speak, by sid; `undefined` until the server has said something. */
   #speakers: Set<string> | undefined;
   #isCallerHeard = false;
-  #sources = 0;
 
   constructor(audience: Audience, handlers: HearingHandlers) {
     this.#audience = audience;
@@ -71,7 +73,7 @@ export class Hearing {
       if (!wanted.has(trackSid)) this.#drop(trackSid);
     }
     for (const [trackSid, { person, isMicrophone }] of wanted) {
-      if (this.#subscriptions.has(trackSid)) continue;
+      if (this.#subscriptions.has(trackSid) || this.#subscriptions.size >= TRACKS_MAX) continue;
       this.#subscriptions.set(trackSid, {
         identity: person.identity,
         participantSid: person.sid,
@@ -96,8 +98,8 @@ export class Hearing {
   setSpeakers(changes: readonly { readonly sid: string; readonly active: boolean }[]): void {
     this.#speakers ??= new Set();
     for (const { sid, active } of changes) {
-      if (active) this.#speakers.add(sid);
-      else this.#speakers.delete(sid);
+      if (!active) this.#speakers.delete(sid);
+      else if (this.#speakers.size < PEOPLE_MAX) this.#speakers.add(sid);
     }
     for (const subscription of this.#subscriptions.values()) this.#tellSpeaking(subscription);
   }
@@ -114,14 +116,19 @@ export class Hearing {
     this.#ready.delete(identity);
   }
 
+  /** The connection is over: nobody is heard over it any more. */
+  end(): void {
+    for (const mid of this.#sourceByMid.keys()) this.#release(mid);
+  }
+
   /** Gives every wanted track that is on a section its source, and says who has become ready. */
   #bind(): void {
     for (const [mid, trackSid] of this.#trackByMid) {
       const subscription = this.#subscriptions.get(trackSid);
       if (!subscription || this.#sourceByMid.has(mid)) continue;
-      this.#sources += 1;
-      subscription.source = this.#sources;
-      this.#sourceByMid.set(mid, this.#sources);
+      sources += 1;
+      subscription.source = sources;
+      this.#sourceByMid.set(mid, sources);
       this.#tellSpeaking(subscription);
     }
     if (!this.#isCallerHeard) return;

@@ -1,28 +1,111 @@
 // Translates between LiveKit's messages and what the relay speaks of. No state.
 import {
+  AddTrackRequest,
+  AudioTrackFeature,
   DisconnectReason,
+  LeaveRequest,
+  LeaveRequest_Action,
   ParticipantInfo_Kind,
   ParticipantInfo_State,
+  SessionDescription,
   SignalTarget,
   TrackSource,
   TrackType,
   TrickleRequest,
+  UpdateParticipantMetadata,
+  UpdateSubscription,
   type JoinResponse,
   type ParticipantInfo,
 } from '@livekit/protocol';
-import type { PersonUpdate } from '../domain/room-people.ts';
-import type { LeftWhy } from '../ports.ts';
+import { TRACKS_MAX, type PersonUpdate } from '../domain/room-people.ts';
+import type { LeftWhy, RoomEnd } from '../ports.ts';
+import type { SignalRequestMessage } from './livekit-signal.ts';
 
-/** One of our ICE candidates as a message. */
-export const trickle = (candidate: string, mid: string): TrickleRequest =>
-  new TrickleRequest({
+/** Our offer; `id` comes back with its answer. */
+export const offerMessage = (sdp: string, id: number): SignalRequestMessage => ({
+  case: 'offer',
+  value: new SessionDescription({ type: 'offer', sdp, id }),
+});
+
+/** One of our ICE candidates. */
+export const trickleMessage = (candidate: string, mid: string): SignalRequestMessage => ({
+  case: 'trickle',
+  value: new TrickleRequest({
     candidateInit: JSON.stringify({
       candidate: candidate.replace(/^a=/, ''),
       sdpMid: mid,
       sdpMLineIndex: 0,
     }),
     target: SignalTarget.PUBLISHER,
-  });
+  }),
+});
+
+/** Candidate and mid of the server's; the candidate is empty when there is none, or none that can be read. */
+export function candidateOf({ candidateInit }: TrickleRequest): [candidate: string, mid: string] {
+  try {
+    const { candidate, sdpMid } = JSON.parse(candidateInit) as Record<string, unknown>;
+    return [
+      typeof candidate === 'string' ? candidate : '',
+      typeof sdpMid === 'string' ? sdpMid : '',
+    ];
+  } catch {
+    return ['', ''];
+  }
+}
+
+/** Announces the caller's track; `trackId` is the one in the offer. */
+export const addTrackMessage = (trackId: string, name: string): SignalRequestMessage => ({
+  case: 'addTrack',
+  value: new AddTrackRequest({
+    cid: trackId,
+    name,
+    type: TrackType.AUDIO,
+    source: TrackSource.MICROPHONE,
+    // WhatsApp pauses badly with gaps: every 20 ms is sent, once.
+    disableRed: true,
+    audioFeatures: [AudioTrackFeature.TF_NO_DTX],
+  }),
+});
+
+/** Asks for a track of somebody, or for none of it any more. */
+export const subscriptionMessage = (
+  subscribe: boolean,
+  participantSid: string,
+  trackSid: string,
+): SignalRequestMessage => ({
+  case: 'subscription',
+  value: new UpdateSubscription({
+    trackSids: [trackSid],
+    subscribe,
+    participantTracks: [{ participantSid, trackSids: [trackSid] }],
+  }),
+});
+
+/** Writes attributes of the caller. */
+export const attributesMessage = (attributes: Record<string, string>): SignalRequestMessage => ({
+  case: 'updateMetadata',
+  value: new UpdateParticipantMetadata({ attributes }),
+});
+
+/** Agent frameworks end their session when the caller leaves with this reason, and wait for a return with others. */
+export const goodbyeMessage = (): SignalRequestMessage => ({
+  case: 'leave',
+  value: new LeaveRequest({
+    reason: DisconnectReason.CLIENT_INITIATED,
+    action: LeaveRequest_Action.DISCONNECT,
+  }),
+});
+
+/** What the server's goodbye means; any other is a connection that broke. */
+const ENDS: ReadonlyMap<DisconnectReason, RoomEnd['why']> = new Map([
+  [DisconnectReason.ROOM_DELETED, 'room-deleted'],
+  [DisconnectReason.ROOM_CLOSED, 'room-deleted'],
+  [DisconnectReason.PARTICIPANT_REMOVED, 'removed-from-room'],
+  [DisconnectReason.DUPLICATE_IDENTITY, 'replaced'],
+]);
+
+/** The server's goodbye; `undefined` unless it is about us or the room. */
+export const endOf = ({ reason }: LeaveRequest): RoomEnd['why'] | undefined => ENDS.get(reason);
 
 /**
  * The server's TURN servers as the library takes them: credentials inside the address, UDP only. STUN is left out: we send first
@@ -49,6 +132,7 @@ export function personUpdate(info: ParticipantInfo): PersonUpdate {
     isAi: info.kind === ParticipantInfo_Kind.AGENT,
     tracks: info.tracks
       .filter((track) => track.type === TrackType.AUDIO)
+      .slice(0, TRACKS_MAX)
       .map(({ sid, source }) => ({
         sid,
         isMicrophone: source === TrackSource.MICROPHONE || source === TrackSource.UNKNOWN,

@@ -1,6 +1,7 @@
 // The media connection to a LiveKit server, by libdatachannel: one peer connection for both directions, on which only we
 // offer. Knows mids and track ids; who may be heard is decided elsewhere.
 import { Audio, PeerConnection, type DataChannel, type Track } from 'node-datachannel';
+import { TRACKS_MAX } from '../domain/room-people.ts';
 import type { Log } from '../ports.ts';
 import { attempt, guarded, guardedPacket } from './guard.ts';
 
@@ -18,8 +19,8 @@ const OPUS_PARAMETERS = 'minptime=10;useinbandfec=1';
 /** Sections to receive on that the first offer brings; the server asks for more as it needs them. */
 const RECEIVE_SECTIONS = 1;
 
-/** More audio tracks than this at once are not a phone call. */
-const RECEIVE_SECTIONS_MAX = 32;
+/** A server offers a handful, one per address. */
+const EARLY_CANDIDATES_MAX = 64;
 
 export type PeerHandlers = {
   /** Hand this offer to the server; `id` comes back with its answer. */
@@ -98,7 +99,7 @@ export class LiveKitPeer {
 
   /** Adds sections to receive on and offers them. */
   addSections(count: number): void {
-    const room = RECEIVE_SECTIONS_MAX - this.#receivers.size;
+    const room = TRACKS_MAX - this.#receivers.size;
     if (count > room) this.#log.warn({ count }, 'room.too-many-sections');
     for (let index = 0; index < Math.min(count, room); index++) this.#addReceiver();
     this.offer();
@@ -120,8 +121,9 @@ export class LiveKitPeer {
 
   /** Takes a candidate of the server's. */
   addCandidate(candidate: string, mid: string): void {
-    if (this.#serverCandidates) this.#serverCandidates.push([candidate, mid]);
-    else this.#addRemote(candidate, mid);
+    if (!this.#serverCandidates) this.#addRemote(candidate, mid);
+    else if (this.#serverCandidates.length < EARLY_CANDIDATES_MAX)
+      this.#serverCandidates.push([candidate, mid]);
   }
 
   /** Sends one packet of our track; dropped while not connected. */

@@ -1,26 +1,29 @@
-// A call's place in its LiveKit room: joins as the caller, publishes the caller's track, subscribes to whoever may be heard.
+// One connection to a LiveKit room: joins as the caller, publishes the caller's track, subscribes to whoever may be heard.
+// Whether to join again when it breaks is decided elsewhere.
 import {
-  AddTrackRequest,
-  AudioTrackFeature,
   DisconnectReason,
-  LeaveRequest,
-  LeaveRequest_Action,
   RequestResponse_Reason,
-  SessionDescription,
-  TrackSource,
-  TrackType,
-  type TrickleRequest,
-  UpdateParticipantMetadata,
   type JoinResponse,
+  type LeaveRequest,
   type ParticipantInfo,
 } from '@livekit/protocol';
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Audience } from '../domain/audience.ts';
 import { People, type PeopleChange } from '../domain/room-people.ts';
-import type { JoinRoom, Log, RoomHandlers, RoomLink } from '../ports.ts';
-import type { RelayEndReason } from '../protocol.ts';
+import type { JoinRoom, Log, RoomEnd, RoomHandlers, RoomLink } from '../ports.ts';
 import { Hearing } from './livekit-hearing.ts';
-import { iceServerUrls, personUpdate, trickle } from './livekit-messages.ts';
+import {
+  addTrackMessage,
+  attributesMessage,
+  candidateOf,
+  endOf,
+  goodbyeMessage,
+  iceServerUrls,
+  offerMessage,
+  personUpdate,
+  subscriptionMessage,
+  trickleMessage,
+} from './livekit-messages.ts';
 import { AUDIO_LEVEL_ID, LiveKitPeer, OPUS_PAYLOAD_TYPE } from './livekit-peer.ts';
 import { JoinRefused, LiveKitSignal, type SignalMessage } from './livekit-signal.ts';
 
@@ -30,33 +33,18 @@ export type LiveKitRoomOptions = {
   readonly bindAddress: string | undefined;
 };
 
-/** A server that cannot be reached is tried again for this long; the caller hears ringing meanwhile. */
-const JOIN_RETRY_MS = 5_000;
-const JOIN_RETRY_PAUSE_MS = 400;
-
-/** From the first offer to a working connection; livekit-server's own limit for negotiating is 15 s. */
-const CONNECT_MS_MAX = 10_000;
-
 /** How long the server may take to say why it ended the media connection. */
 const FAREWELL_MS_MAX = 1_000;
 
 /** How long `leave` waits for the last messages to go out. */
 const LEAVE_LINGER_MS = 100;
 
-/** What the server's goodbye means for the call; any other is a lost connection. */
-const END_REASONS: ReadonlyMap<DisconnectReason, RelayEndReason> = new Map([
-  [DisconnectReason.ROOM_DELETED, 'room-deleted'],
-  [DisconnectReason.ROOM_CLOSED, 'room-deleted'],
-  [DisconnectReason.PARTICIPANT_REMOVED, 'removed-from-room'],
-  [DisconnectReason.DUPLICATE_IDENTITY, 'removed-from-room'],
-]);
-
 /** Makes the function that joins one room per call. */
 export const createJoinRoom =
   (options: LiveKitRoomOptions, log: Log): JoinRoom =>
   (place, audience, handlers) => {
-    const room = new LiveKitRoom(place.cname, options.bindAddress, audience, handlers, log);
-    void room.join(options.url ?? place.url, place.token);
+    const room = new LiveKitRoom(place, options.bindAddress, audience, handlers, log);
+    void room.join(options.url ?? place.url);
     return room;
   };
 
@@ -68,7 +56,7 @@ class LiveKitRoom implements RoomLink {
   };
   readonly audioLevelId = AUDIO_LEVEL_ID;
 
-  readonly #cname: string;
+  readonly #place: Parameters<JoinRoom>[0];
   readonly #bindAddress: string | undefined;
   readonly #handlers: RoomHandlers;
   readonly #log: Log;
@@ -76,7 +64,7 @@ class LiveKitRoom implements RoomLink {
   readonly #hearing: Hearing;
   readonly #trackId = randomUUID();
   #trackSid = '';
-  #ownSid = '';
+  #ownIdentity = '';
   #signal: LiveKitSignal | undefined;
   #peer: LiveKitPeer | undefined;
   #deadline: NodeJS.Timeout | undefined;
@@ -84,26 +72,19 @@ class LiveKitRoom implements RoomLink {
   #isOver = false;
 
   constructor(
-    cname: string,
+    place: Parameters<JoinRoom>[0],
     bindAddress: string | undefined,
     audience: Audience,
     handlers: RoomHandlers,
     log: Log,
   ) {
-    this.#cname = cname;
+    this.#place = place;
     this.#bindAddress = bindAddress;
     this.#handlers = handlers;
     this.#log = log;
     this.#hearing = new Hearing(audience, {
       subscribe: (wanted, participantSid, trackSid) =>
-        this.#signal?.send({
-          case: 'subscription',
-          value: {
-            trackSids: [trackSid],
-            subscribe: wanted,
-            participantTracks: [{ participantSid, trackSids: [trackSid] }],
-          },
-        }),
+        this.#signal?.send(subscriptionMessage(wanted, participantSid, trackSid)),
       onSkipped: handlers.onPublisherSkipped,
       onReady: handlers.onReady,
       onAudio: handlers.onAudio,
@@ -112,31 +93,25 @@ class LiveKitRoom implements RoomLink {
     });
   }
 
-  /** Tries until the server has let us in, refused us, or the time is over. */
-  async join(url: string, token: string): Promise<void> {
-    const giveUpAtMs = performance.now() + JOIN_RETRY_MS;
-    while (!this.#isOver) {
-      try {
-        const { signal, join } = await LiveKitSignal.join(url, token, {
-          onMessage: (message) => this.#safely(() => this.#receive(message)),
-          onUnreadable: () => this.#log.warn({}, 'room.unreadable-message'),
-          onClose: (detail) => this.#end('room-lost', detail),
-        });
-        if (this.#isOver) sayGoodbye(signal);
-        else this.#safely(() => this.#enter(signal, join));
-        return;
-      } catch (error) {
-        const status = error instanceof JoinRefused ? error.status : 0;
-        const detail = error instanceof Error ? error.message : 'unknown';
-        // A 4xx is about us: asking again gets the same answer.
-        const isFinal = status >= 400 && status < 500;
-        if (isFinal || performance.now() + JOIN_RETRY_PAUSE_MS > giveUpAtMs) {
-          this.#end('room-failed', `join: ${detail}`);
-          return;
-        }
-        this.#log.info({ status, detail }, 'room.join-retried');
-        await new Promise((resolve) => setTimeout(resolve, JOIN_RETRY_PAUSE_MS));
-      }
+  get token(): string {
+    return this.#signal?.token ?? this.#place.token;
+  }
+
+  async join(url: string): Promise<void> {
+    try {
+      const { signal, join } = await LiveKitSignal.join(url, this.#place.token, {
+        onMessage: (message) => this.#safely(() => this.#receive(message)),
+        onUnreadable: () => this.#log.warn({}, 'room.unreadable-message'),
+        onClose: (detail) => this.#break(detail),
+      });
+      if (this.#isOver) sayGoodbye(signal);
+      else this.#safely(() => this.#enter(signal, join));
+    } catch (error) {
+      const status = error instanceof JoinRefused ? error.status : 0;
+      const detail = error instanceof Error ? error.message : 'unknown';
+      // A 4xx is about us or the room: asking again with the same token gets the same answer.
+      const why = status >= 400 && status < 500 ? 'refused' : 'unreachable';
+      this.#end({ why, detail: `join: ${detail}` });
     }
   }
 
@@ -145,10 +120,7 @@ class LiveKitRoom implements RoomLink {
   }
 
   setCallStatus(status: 'active' | 'hangup'): void {
-    this.#signal?.send({
-      case: 'updateMetadata',
-      value: new UpdateParticipantMetadata({ attributes: { 'sip.callStatus': status } }),
-    });
+    this.#signal?.send(attributesMessage({ 'sip.callStatus': status }));
   }
 
   send(bytes: Uint8Array): void {
@@ -168,20 +140,18 @@ class LiveKitRoom implements RoomLink {
 
   #enter(signal: LiveKitSignal, join: JoinResponse): void {
     this.#signal = signal;
-    this.#ownSid = join.participant?.sid ?? '';
+    this.#ownIdentity = join.participant?.identity ?? '';
     const peer = new LiveKitPeer(
       {
         ssrc: this.publication.ssrc,
-        cname: this.#cname,
+        cname: this.#place.cname,
         trackId: this.#trackId,
         bindAddress: this.#bindAddress,
         iceServers: iceServerUrls(join),
       },
       {
-        onOffer: (sdp, id) =>
-          signal.send({ case: 'offer', value: new SessionDescription({ type: 'offer', sdp, id }) }),
-        onCandidate: (candidate, mid) =>
-          signal.send({ case: 'trickle', value: trickle(candidate, mid) }),
+        onOffer: (sdp, id) => signal.send(offerMessage(sdp, id)),
+        onCandidate: (candidate, mid) => signal.send(trickleMessage(candidate, mid)),
         onConnected: () => this.#connected(),
         onFailed: (detail) => this.#mediaFailed(detail),
         onAssigned: (mid, trackId) => this.#hearing.assign(mid, trackId, this.#people.all()),
@@ -191,21 +161,10 @@ class LiveKitRoom implements RoomLink {
     );
     this.#peer = peer;
     this.#deadline = setTimeout(
-      () => this.#end('room-failed', 'not connected in time'),
-      CONNECT_MS_MAX,
+      () => this.#break('not connected in time'),
+      this.#place.connectMsMax,
     );
-    signal.send({
-      case: 'addTrack',
-      value: new AddTrackRequest({
-        cid: this.#trackId,
-        name: join.participant?.identity ?? 'whatsapp',
-        type: TrackType.AUDIO,
-        source: TrackSource.MICROPHONE,
-        // WhatsApp pauses badly with gaps: every 20 ms is sent, once.
-        disableRed: true,
-        audioFeatures: [AudioTrackFeature.TF_NO_DTX],
-      }),
-    });
+    signal.send(addTrackMessage(this.#trackId, join.participant?.identity ?? 'whatsapp'));
     peer.offer();
     this.#applyPeople(join.otherParticipants);
     signal.start();
@@ -221,10 +180,7 @@ class LiveKitRoom implements RoomLink {
   #mediaFailed(detail: string): void {
     if (this.#isOver) return;
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(
-      () => this.#end(this.#isJoined ? 'room-lost' : 'room-failed', detail),
-      FAREWELL_MS_MAX,
-    );
+    this.#deadline = setTimeout(() => this.#break(detail), FAREWELL_MS_MAX);
   }
 
   #receive(message: SignalMessage): void {
@@ -235,7 +191,7 @@ class LiveKitRoom implements RoomLink {
         this.#peer?.answer(message.value.sdp, message.value.id, message.value.midToTrackId);
         return;
       case 'trickle':
-        this.#takeCandidate(message.value);
+        this.#peer?.addCandidate(...candidateOf(message.value));
         return;
       case 'mediaSectionsRequirement':
         this.#peer?.addSections(message.value.numAudios);
@@ -270,14 +226,10 @@ class LiveKitRoom implements RoomLink {
     }
   }
 
-  #takeCandidate(request: TrickleRequest): void {
-    const init = JSON.parse(request.candidateInit) as { candidate?: string; sdpMid?: string };
-    if (init.candidate) this.#peer?.addCandidate(init.candidate, init.sdpMid ?? '');
-  }
-
   #applyPeople(updates: readonly ParticipantInfo[]): void {
     for (const info of updates) {
-      if (info.sid === this.#ownSid) continue;
+      // Our own, also of a connection before this one, whose end may still be on its way.
+      if (info.identity === this.#ownIdentity) continue;
       for (const change of this.#people.apply(personUpdate(info))) this.#tell(change);
     }
     this.#hearing.review(this.#people.all());
@@ -292,16 +244,24 @@ class LiveKitRoom implements RoomLink {
     this.#handlers.onParticipantLeft(change.identity, change.why);
   }
 
-  #dismissed({ reason }: LeaveRequest): void {
-    const fallback = this.#isJoined ? 'room-lost' : 'room-failed';
-    this.#end(END_REASONS.get(reason) ?? fallback, `server said ${DisconnectReason[reason]}`);
+  #dismissed(leave: LeaveRequest): void {
+    const detail = `server said ${DisconnectReason[leave.reason]}`;
+    const why = endOf(leave);
+    if (why) this.#end({ why, detail });
+    else this.#break(detail);
   }
 
-  #end(reason: RelayEndReason, detail: string): void {
+  /** The connection broke, or will not come about. */
+  #break(detail: string): void {
+    this.#end({ why: this.#isJoined ? 'lost' : 'failed', detail });
+  }
+
+  #end(end: RoomEnd): void {
     if (this.#isOver) return;
+    this.#hearing.end();
     this.#isOver = true;
     this.#disconnect();
-    this.#handlers.onEnded(reason, detail);
+    this.#handlers.onEnded(end);
   }
 
   #disconnect(): void {
@@ -316,19 +276,12 @@ class LiveKitRoom implements RoomLink {
       step();
     } catch (error) {
       this.#log.error({ err: error }, 'room.failed');
-      this.#end(this.#isJoined ? 'room-lost' : 'room-failed', 'negotiation failed');
+      this.#break('negotiation failed');
     }
   }
 }
 
-/** Agent frameworks end their session when the caller leaves with this reason, and wait for a return with others. */
 function sayGoodbye(signal: LiveKitSignal): void {
-  signal.send({
-    case: 'leave',
-    value: new LeaveRequest({
-      reason: DisconnectReason.CLIENT_INITIATED,
-      action: LeaveRequest_Action.DISCONNECT,
-    }),
-  });
+  signal.send(goodbyeMessage());
   signal.close();
 }

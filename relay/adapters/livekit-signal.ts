@@ -21,12 +21,21 @@ const DIAL_MS_MAX = 3_000;
 /** livekit-server's own limit for one signalling message is 2 MiB. */
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Somebody who says this much that is no message of the protocol is no LiveKit server. */
+const UNREADABLE_MAX = 100;
+
 /** Used when the server does not name its own. Spec: livekit-server defaults, 5 s and 15 s. */
 const PING_INTERVAL_S = 5;
 const PING_TIMEOUT_S = 15;
+const PING_S_MAX = 120;
+
+/** A server that leaves this much of ours unread is gone. */
+const UNSENT_BYTES_MAX = 4 * 1024 * 1024;
 
 export type SignalMessage = SignalResponse['message'];
-type Request = NonNullable<NonNullable<ConstructorParameters<typeof SignalRequest>[0]>['message']>;
+export type SignalRequestMessage = NonNullable<
+  NonNullable<ConstructorParameters<typeof SignalRequest>[0]>['message']
+>;
 
 /** Why a server could not be joined. `status` is its HTTP answer; 0 when there was none. */
 export class JoinRefused extends Error {
@@ -68,6 +77,10 @@ function joinUrl(url: string): URL {
   return target;
 }
 
+/** What the server names, if it makes sense as the time between pings. */
+const secondsOf = (named: number, usual: number): number =>
+  named >= 1 && named <= PING_S_MAX ? named : usual;
+
 function readMessage(data: Buffer): SignalMessage | undefined {
   try {
     return SignalResponse.fromBinary(data).message;
@@ -87,6 +100,7 @@ export class LiveKitSignal {
   /** What came before `start`; one read of the socket may hold several messages. */
   #early: SignalMessage[] | undefined = [];
   #heardAtMs = performance.now();
+  #unreadable = 0;
 
   private constructor(socket: WebSocket, token: string, handlers: SignalHandlers) {
     this.#socket = socket;
@@ -124,8 +138,9 @@ export class LiveKitSignal {
     for (const message of early) this.#receive(message);
   }
 
-  send(message: Request): void {
+  send(message: SignalRequestMessage): void {
     if (this.#isClosed || this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#socket.bufferedAmount > UNSENT_BYTES_MAX) this.#socket.terminate();
     this.#socket.send(new SignalRequest({ message }).toBinary());
   }
 
@@ -162,7 +177,9 @@ export class LiveKitSignal {
         this.#heardAtMs = performance.now();
         const message = readMessage(data);
         if (!message) {
-          this.#handlers.onUnreadable();
+          this.#unreadable += 1;
+          if (this.#unreadable > UNREADABLE_MAX) this.#socket.terminate();
+          else this.#handlers.onUnreadable();
         } else if (isJoined) {
           this.#receive(message);
         } else if (message.case === 'join') {
@@ -182,8 +199,8 @@ export class LiveKitSignal {
   }
 
   #keepAlive(join: JoinResponse): void {
-    const intervalMs = (join.pingInterval || PING_INTERVAL_S) * 1000;
-    const timeoutMs = (join.pingTimeout || PING_TIMEOUT_S) * 1000;
+    const intervalMs = secondsOf(join.pingInterval, PING_INTERVAL_S) * 1000;
+    const timeoutMs = secondsOf(join.pingTimeout, PING_TIMEOUT_S) * 1000;
     this.#pinger = setInterval(() => {
       if (performance.now() - this.#heardAtMs > timeoutMs) {
         this.#socket.terminate();

@@ -1,6 +1,15 @@
 // Who is in a room and what they publish, as the server's updates tell it. Pure: an update goes in, what changed comes out.
 import type { Listed } from './audience.ts';
 
+/** More people than this are not a call; whoever else is in the room is passed over. */
+export const PEOPLE_MAX = 500;
+
+/** More audio tracks than this at once are not a call either. */
+export const TRACKS_MAX = 32;
+
+/** Spec: livekit-server's limit for an identity; the worker is told no other. */
+const IDENTITY_CHARS_MAX = 256;
+
 /** An audio track of a participant. */
 export type AudioTrack = { readonly sid: string; readonly isMicrophone: boolean };
 
@@ -43,6 +52,7 @@ export class People {
       this.#byIdentity.delete(identity);
       return [{ type: 'left', identity, why: left }];
     }
+    if (!known && !this.#takes(identity)) return [];
     this.#byIdentity.set(identity, person);
     if (!known) return [{ type: 'joined', identity }];
     if (known.sid === sid) return [];
@@ -50,5 +60,10 @@ export class People {
       { type: 'left', identity, why: 'left' },
       { type: 'joined', identity },
     ];
+  }
+
+  #takes(identity: string): boolean {
+    const isIdentity = identity.length > 0 && identity.length <= IDENTITY_CHARS_MAX;
+    return isIdentity && this.#byIdentity.size < PEOPLE_MAX;
   }
 }

@@ -126,7 +126,9 @@ export class Stitcher {
     return (this.#timestamp - Math.round((this.#dueMs - nowMs) * OPUS_TICKS_PER_MS)) >>> 0;
   }
 
-  /** Starts the stream with silence; from here on it has no gap. What sources say is kept. Repeating it changes nothing. */
+  /**
+   * Starts the stream with silence; until it is stopped it has no gap. What sources say is kept. Repeating it changes nothing.
+   */
   start(nowMs: number): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
@@ -146,6 +148,15 @@ export class Stitcher {
     this.#isStarted = true;
     this.#keptAtMs = nowMs;
     this.tick(nowMs);
+  }
+
+  /** Ends the stream; from here on it is as it was before the start, and goes on with the next number when started again. */
+  stop(): void {
+    this.#isStarted = this.#isOpen = false;
+    this.#kept = [];
+    this.#source = -1;
+    this.#holes = 0;
+    this.#marker = true;
   }
 
   /** Takes one packet of a source. */

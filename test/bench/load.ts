@@ -116,11 +116,11 @@ async function addParticipant(request: Extract<LoadRequest, { do: 'join' }>): Pr
   const toAgent = request.side === 'caller';
   await new Promise<void>((resolve, reject) => {
     const link: RoomLink = joinRoom(
-      { url: request.url, token: request.token, cname: request.id },
+      { url: request.url, token: request.token, cname: request.id, connectMsMax: 10_000 },
       { named: [request.hears], excluded: [], ai: false, everyone: false },
       {
         onJoined: () => resolve(),
-        onEnded: (_reason, detail) => reject(new Error(detail)),
+        onEnded: ({ detail }) => reject(new Error(detail)),
         onAudio: (_source, bytes) => receive(bytes, !toAgent),
         onParticipantJoined: nothing,
         onParticipantLeft: nothing,
