@@ -8,11 +8,14 @@ import { contactRoutes } from './http/contact-routes.ts';
 import { docsPage } from './http/docs-page.ts';
 import { eventRoutes } from './http/event-routes.ts';
 import { forwardRoutes } from './http/forward-routes.ts';
+import { checkJsonBody } from './http/json-body.ts';
+import { KeyGuard } from './http/key-guard.ts';
 import { moneyRoutes } from './http/money-routes.ts';
 import { numberCallingRoutes } from './http/number-calling-routes.ts';
 import { numberRoutes } from './http/number-routes.ts';
 import { permissionRoutes } from './http/permission-routes.ts';
 import { notFound, onError } from './http/problems.ts';
+import { relayConnectRoute } from './http/relay-connect-route.ts';
 import { relayRoutes } from './http/relay-routes.ts';
 import { bearer, json, newRoutes, refusals } from './http/routes.ts';
 import { startCallRoute } from './http/start-call-route.ts';
@@ -33,10 +36,11 @@ const stats = createRoute({
 
 export function createApp(services: Services) {
   const app = newRoutes();
+  const guard = new KeyGuard(() => services.now());
   app.onError(onError);
   app.notFound(notFound);
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
-  app.route('/webhooks', webhookRoutes(services));
+  app.route('/webhooks', webhookRoutes(services, guard));
   // Keys travel in headers, never in cookies, so any page may call the API with the key that it was given.
   app.use('/v1/*', cors());
   app.doc31('/v1/openapi.json', {
@@ -54,8 +58,10 @@ export function createApp(services: Services) {
     description: 'ADMIN_API_KEY, or the key of an agent',
   });
   app.get('/docs', (c) => c.html(docsPage('/v1/openapi.json')));
+  app.route('/v1', relayConnectRoute(services, guard));
+  // Whatever is added below needs an API key.
+  app.use('/v1/*', authenticate(services, guard), checkJsonBody());
   app.route('/v1', relayRoutes(services));
-  app.use('/v1/*', authenticate(services));
   app.route('/v1', callRoutes(services));
   app.route('/v1', startCallRoute(services));
   app.route('/v1', eventRoutes(services));

@@ -41,16 +41,23 @@ export function isSafeUrl(text: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && isLoopback);
 }
 
+/** Longest key or secret that a request may show, in characters; our own have 47. */
+export const SECRET_CHARS_MAX = 512;
+
 /** Every variable that the worker reads. */
 export const settings = z.object({
   /** App secrets that sign the provider's webhooks; all are accepted, for rotation. */
   META_APP_SECRET: z
     .string()
     .min(1)
-    .transform((value) => value.split(',').map((item) => item.trim())),
-  META_VERIFY_TOKEN: z.string().min(1),
+    .transform((value) => value.split(',').map((item) => item.trim()))
+    // An empty key would accept what anybody can sign.
+    .refine((secrets) => secrets.every((secret) => secret !== ''), 'expected no empty secret'),
+  META_VERIFY_TOKEN: z.string().min(1).max(SECRET_CHARS_MAX),
   /** Key of the role `admin`. */
-  ADMIN_API_KEY: z.string().min(16, 'expected at least 16 characters'),
+  ADMIN_API_KEY: z
+    .string()
+    .regex(/^\S{16,512}$/, `expected 16 to ${SECRET_CHARS_MAX} characters without spaces`),
   /** The first key encrypts, all decrypt. */
   TOKEN_ENCRYPTION_KEYS: secretKeys,
   RELAY_SECRETS: relaySecrets,

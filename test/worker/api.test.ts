@@ -169,6 +169,8 @@ describe('documentation', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths).toSorted()).toEqual([
       '/v1/agents',
+      '/v1/agents/{id}',
+      '/v1/agents/{id}/key',
       '/v1/calls',
       '/v1/calls/{id}',
       '/v1/calls/{id}/claim',
@@ -187,6 +189,8 @@ describe('documentation', () => {
       '/v1/numbers/{id}/doctor',
       '/v1/rates',
       '/v1/relays',
+      '/v1/relays/{id}',
+      '/v1/relays/{id}/secret',
       '/v1/stats',
       '/v1/usage',
     ]);

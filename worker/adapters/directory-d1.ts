@@ -1,5 +1,5 @@
 // The slow-changing part of the record in D1: numbers, relays, agents, contacts, counters.
-import { eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
 import { agents, contactIdentities, counters, numbers, relays } from '../db/schema.ts';
 import type { ContactIdentity } from '../domain/contact.ts';
@@ -7,6 +7,9 @@ import type { AgentId, ContactId, NumberId } from '../domain/ids.ts';
 import type { Agent, BusinessNumber } from '../ports.ts';
 
 export type Directory = ReturnType<typeof createDirectory>;
+
+/** Values in one `IN (...)`. Provider: D1 binds at most 100 parameters a query, D1 limits, read 2026-11. */
+const VALUES_MAX = 100;
 
 export function createDirectory(db: DrizzleD1Database) {
   return {
@@ -22,12 +25,13 @@ export function createDirectory(db: DrizzleD1Database) {
 
     /** The registered ones of the provider's phone number ids, by that id. */
     async numbersByPhoneNumberId(ids: readonly string[]): Promise<Map<string, BusinessNumber>> {
-      if (ids.length === 0) return new Map();
-      const rows = await db
-        .select()
-        .from(numbers)
-        .where(inArray(numbers.phoneNumberId, [...ids]));
-      return new Map(rows.map((row) => [row.phoneNumberId, numberFromRow(row)]));
+      const found = new Map<string, BusinessNumber>();
+      for (let start = 0; start < ids.length; start += VALUES_MAX) {
+        const some = ids.slice(start, start + VALUES_MAX);
+        const rows = await db.select().from(numbers).where(inArray(numbers.phoneNumberId, some));
+        for (const row of rows) found.set(row.phoneNumberId, numberFromRow(row));
+      }
+      return found;
     },
 
     /** The contact that any of the identities belongs to, the first identity that is known deciding. */
@@ -49,45 +53,108 @@ export function createDirectory(db: DrizzleD1Database) {
       return null;
     },
 
-    /** @returns false when the id is taken */
+    /** An id whose relay was revoked is free again. @returns false when the id is taken */
     async addRelay(id: string, secretHash: string, atMs: number): Promise<boolean> {
       const added = await db
         .insert(relays)
         .values({ id, secretHash, createdAtMs: atMs })
-        .onConflictDoNothing()
+        .onConflictDoUpdate({
+          target: relays.id,
+          set: { secretHash, createdAtMs: atMs, revokedAtMs: null },
+          setWhere: isNotNull(relays.revokedAtMs),
+        })
         .returning({ id: relays.id });
       return added.length > 0;
     },
 
+    /** Those that were not revoked. */
     async relays(): Promise<{ id: string; createdAtMs: number }[]> {
       return db
         .select({ id: relays.id, createdAtMs: relays.createdAtMs })
         .from(relays)
+        .where(isNull(relays.revokedAtMs))
         .orderBy(relays.id);
     },
 
+    /** Null also for a relay that was revoked. */
     async findRelaySecretHash(id: string): Promise<string | null> {
-      const [row] = await db.select().from(relays).where(eq(relays.id, id));
+      const [row] = await db
+        .select()
+        .from(relays)
+        .where(and(eq(relays.id, id), isNull(relays.revokedAtMs)));
       return row?.secretHash ?? null;
+    },
+
+    /** @returns false when there is no such relay, or it was revoked */
+    async setRelaySecret(id: string, secretHash: string): Promise<boolean> {
+      const changed = await db
+        .update(relays)
+        .set({ secretHash })
+        .where(and(eq(relays.id, id), isNull(relays.revokedAtMs)))
+        .returning({ id: relays.id });
+      return changed.length > 0;
+    },
+
+    /** Safe to repeat. @returns false when there was never such a relay */
+    async revokeRelay(id: string, atMs: number): Promise<boolean> {
+      const revoked = await db
+        .update(relays)
+        .set({ revokedAtMs: sql`coalesce(${relays.revokedAtMs}, ${atMs})` })
+        .where(eq(relays.id, id))
+        .returning({ id: relays.id });
+      return revoked.length > 0;
     },
 
     async addAgent(agent: Agent, keyHash: string): Promise<void> {
       await db.insert(agents).values({ ...agent, keyHash });
     },
 
+    /** Those that were not revoked. */
     async agents(): Promise<Agent[]> {
-      const rows = await db.select().from(agents).orderBy(agents.createdAtMs, agents.id);
+      const rows = await db
+        .select()
+        .from(agents)
+        .where(isNull(agents.revokedAtMs))
+        .orderBy(agents.createdAtMs, agents.id);
       return rows.map(agentFromRow);
     },
 
+    /** Null also for an agent who was revoked. */
     async findAgent(id: string): Promise<Agent | null> {
-      const [row] = await db.select().from(agents).where(eq(agents.id, id));
+      const [row] = await db
+        .select()
+        .from(agents)
+        .where(and(eq(agents.id, id), isNull(agents.revokedAtMs)));
       return row ? agentFromRow(row) : null;
     },
 
+    /** Null also for an agent who was revoked. */
     async findAgentByKeyHash(keyHash: string): Promise<Agent | null> {
-      const [row] = await db.select().from(agents).where(eq(agents.keyHash, keyHash));
+      const [row] = await db
+        .select()
+        .from(agents)
+        .where(and(eq(agents.keyHash, keyHash), isNull(agents.revokedAtMs)));
       return row ? agentFromRow(row) : null;
+    },
+
+    /** @returns false when there is no such agent, or the agent was revoked */
+    async setAgentKey(id: string, keyHash: string): Promise<boolean> {
+      const changed = await db
+        .update(agents)
+        .set({ keyHash })
+        .where(and(eq(agents.id, id), isNull(agents.revokedAtMs)))
+        .returning({ id: agents.id });
+      return changed.length > 0;
+    },
+
+    /** Safe to repeat. @returns false when there was never such an agent */
+    async revokeAgent(id: string, atMs: number): Promise<boolean> {
+      const revoked = await db
+        .update(agents)
+        .set({ revokedAtMs: sql`coalesce(${agents.revokedAtMs}, ${atMs})` })
+        .where(eq(agents.id, id))
+        .returning({ id: agents.id });
+      return revoked.length > 0;
     },
 
     async count(names: readonly string[]): Promise<void> {

@@ -45,6 +45,19 @@ export function parseWebhook(body: unknown): ProviderEvent[] {
   });
 }
 
+/** Provider: up to 1000 updates in one body, Graph API Webhooks, read 2026-11. */
+export const UPDATES_MAX = 1_000;
+
+/** How many calls, statuses, messages or other changes a body holds. */
+export function countUpdates(body: unknown): number {
+  // The longest list, because the contacts of a body stand beside its messages or calls.
+  const countOf = ({ value }: Change): number => {
+    const lists = [value, ...Object.values(Object(value) as object)];
+    return Math.max(1, ...lists.map((list) => (Array.isArray(list) ? list.length : 0)));
+  };
+  return changesOf(body).reduce((sum, change) => sum + countOf(change), 0);
+}
+
 /** Business account ids of "0" stand in the provider's own samples and name nobody. */
 const accountIdOf = (id: string | undefined): string | null => (id && id !== '0' ? id : null);
 

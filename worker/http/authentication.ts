@@ -1,26 +1,34 @@
 // Who is asking: the operator's key, an agent's key, or a relay's secret. Keys are compared as hashes.
 import type { Context, MiddlewareHandler } from 'hono';
 import { sha256Hex } from '../adapters/sealed-secret.ts';
+import { SECRET_CHARS_MAX } from '../config.ts';
 import type { Services } from '../services.ts';
 import type { Agent } from '../ports.ts';
+import { sourceOf, type KeyGuard } from './key-guard.ts';
 import { Problem } from './problems.ts';
 
 export type Principal =
-  { readonly role: 'admin' } | { readonly role: 'agent'; readonly agent: Agent };
+  | { readonly role: 'admin' }
+  | { readonly role: 'agent'; readonly agent: Agent; readonly keyHash: string };
 
 export type AppEnv = { Variables: { principal: Principal } };
 
 /** Browsers cannot set headers on a WebSocket, so the key may come as the subprotocol `bearer.<key>` there. */
 const SUBPROTOCOL_PREFIX = 'bearer.';
 
+/** @returns null also for a key that is longer than any */
 export function bearerOf(c: Context): string | null {
   const header = /^Bearer\s+(\S+)$/i.exec(c.req.header('authorization') ?? '');
-  if (header?.[1]) return header[1];
+  const key = header?.[1] ?? subprotocolKey(c);
+  return key === undefined || key.length > SECRET_CHARS_MAX ? null : key;
+}
+
+function subprotocolKey(c: Context): string | undefined {
   const offered = (c.req.header('sec-websocket-protocol') ?? '').split(',');
-  const carrier = offered
+  return offered
     .map((item) => item.trim())
-    .find((item) => item.startsWith(SUBPROTOCOL_PREFIX));
-  return carrier ? carrier.slice(SUBPROTOCOL_PREFIX.length) : null;
+    .find((item) => item.startsWith(SUBPROTOCOL_PREFIX))
+    ?.slice(SUBPROTOCOL_PREFIX.length);
 }
 
 /** True when the secret hashes to `hashHex`; takes the same time wherever the two differ. */
@@ -32,23 +40,31 @@ export async function matchesHash(secret: string, hashHex: string): Promise<bool
 }
 
 /** Requires a valid API key and tells the routes whose it is. */
-export function authenticate(services: Services): MiddlewareHandler<AppEnv> {
+export function authenticate(services: Services, guard: KeyGuard): MiddlewareHandler<AppEnv> {
   return async function authenticateRequest(c, next) {
     const key = bearerOf(c);
     if (key === null)
       throw new Problem('unauthenticated', 'Expected `Authorization: Bearer <key>`');
-    c.set('principal', await principalOf(services, key));
+    const keyHash = await sha256Hex(key);
+    const principal = await guard.check(sourceOf(c), keyHash, () =>
+      principalOf(services, key, keyHash),
+    );
+    if (!principal) throw new Problem('unauthenticated', 'The key is not known');
+    c.set('principal', principal);
     await next();
   };
 }
 
-async function principalOf(services: Services, key: string): Promise<Principal> {
+async function principalOf(
+  services: Services,
+  key: string,
+  keyHash: string,
+): Promise<Principal | null> {
   if (await matchesHash(key, await sha256Hex(services.config.ADMIN_API_KEY))) {
     return { role: 'admin' };
   }
-  const agent = await services.directory.findAgentByKeyHash(await sha256Hex(key));
-  if (!agent) throw new Problem('unauthenticated', 'The key is not known');
-  return { role: 'agent', agent };
+  const agent = await services.directory.findAgentByKeyHash(keyHash);
+  return agent && { role: 'agent', agent, keyHash };
 }
 
 export function requireAdmin(principal: Principal): void {

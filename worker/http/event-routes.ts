@@ -34,7 +34,7 @@ const events = createRoute({
 
 export function eventRoutes(services: Services) {
   const app = newRoutes();
-  app.openapi(events, (c) => {
+  app.openapi(events, async (c) => {
     if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
       throw new Problem('upgrade-required');
     const { after } = c.req.valid('query');
@@ -43,9 +43,15 @@ export function eventRoutes(services: Services) {
       ...(after === undefined ? {} : { after }),
       ...(principal.role === 'agent' ? { agent: principal.agent.id } : {}),
     });
-    return services
-      .switchboard()
-      .fetch(new Request(`https://switchboard/events?${query.toString()}`, c.req.raw));
+    const url = `https://switchboard/events?${query.toString()}`;
+    const response = await services.switchboard().fetch(new Request(url, c.req.raw));
+    // The key may have been revoked between the check and the connection, which the revocation then did not find.
+    if (principal.role === 'agent') {
+      const { agent, keyHash } = principal;
+      const isValid = (await services.directory.findAgentByKeyHash(keyHash)) !== null;
+      if (!isValid) await services.switchboard().revokeAgent(agent.id);
+    }
+    return response;
   });
   return app;
 }

@@ -1,6 +1,5 @@
 // `/v1/rates`, `/v1/usage`: what calls cost by the operator's rate card, and how much was called.
 import { createRoute, z } from '@hono/zod-openapi';
-import { bodyLimit } from 'hono/body-limit';
 import type { Usage } from '../adapters/usage-reader-d1.ts';
 import { iso } from '../call-view.ts';
 import type { NumberId } from '../domain/ids.ts';
@@ -12,6 +11,7 @@ import {
 } from '../domain/rate-card.ts';
 import type { Services } from '../services.ts';
 import { requireAdmin } from './authentication.ts';
+import { limitBody } from './json-body.ts';
 import { invalidField, Problem, problemContent, type FieldProblem } from './problems.ts';
 import { bearer, json, newRoutes, refusals } from './routes.ts';
 
@@ -115,10 +115,7 @@ const usage = createRoute({
 
 export function moneyRoutes(services: Services) {
   const app = newRoutes();
-  const onError = (): never => {
-    throw new Problem('too-large', `The limit is ${CARD_BYTES_MAX} bytes`);
-  };
-  app.use('/rates', bodyLimit({ maxSize: CARD_BYTES_MAX, onError }));
+  app.use('/rates', limitBody(CARD_BYTES_MAX));
   app.openapi(upload, async (c) => {
     requireAdmin(c.var.principal);
     const card = parseRateCard(await c.req.text());

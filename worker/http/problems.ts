@@ -2,10 +2,12 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import { routePath } from 'hono/route';
 
 const PROBLEMS = {
   'invalid-request': [400, 'The request is not valid'],
   'not-json': [400, 'The body is not JSON'],
+  'too-deep': [400, 'The body is nested too deeply'],
   unauthenticated: [401, 'Authentication is missing or wrong'],
   'bad-signature': [401, 'The signature does not match the body'],
   forbidden: [403, 'This key may not do that'],
@@ -24,8 +26,10 @@ const PROBLEMS = {
   'idempotency-mismatch': [422, 'The Idempotency-Key belongs to another request'],
   'provider-refused': [422, 'The provider refused the request'],
   'upgrade-required': [426, 'This address speaks WebSocket only'],
+  'too-many-requests': [429, 'Too many requests with wrong keys'],
   upstream: [502, 'The provider did not do it'],
   'not-configured': [503, 'The server is not configured'],
+  overloaded: [503, 'The server has too much to do'],
 } as const;
 export type ProblemCode = keyof typeof PROBLEMS;
 
@@ -52,25 +56,35 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   /** Further members of the problem object. */
   readonly members: Readonly<Record<string, unknown>>;
+  /** Seconds after which repeating it may help. */
+  readonly retryAfterS: number | undefined;
 
-  constructor(code: ProblemCode, detail?: string, members: Readonly<Record<string, unknown>> = {}) {
+  constructor(
+    code: ProblemCode,
+    detail?: string,
+    members: Readonly<Record<string, unknown>> = {},
+    retryAfterS?: number,
+  ) {
     super(detail ?? PROBLEMS[code][1]);
     this.code = code;
     this.members = { ...(detail === undefined ? {} : { detail }), ...members };
+    this.retryAfterS = retryAfterS;
   }
 }
 
-const render = (status: number, body: object): Response =>
-  Response.json(body, { status, headers: { 'content-type': 'application/problem+json' } });
+const render = (status: number, body: object, retryAfterS?: number): Response =>
+  Response.json(body, {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
+    },
+  });
 
 export function problemResponse(problem: Problem): Response {
   const [status, title] = PROBLEMS[problem.code];
-  return render(status, {
-    type: `urn:roomline:problem:${problem.code}`,
-    title,
-    status,
-    ...problem.members,
-  });
+  const type = `urn:roomline:problem:${problem.code}`;
+  return render(status, { type, title, status, ...problem.members }, problem.retryAfterS);
 }
 
 export function onError(error: Error, c: Context): Response {
@@ -79,15 +93,23 @@ export function onError(error: Error, c: Context): Response {
   if (error instanceof HTTPException && error.status === 400) {
     return problemResponse(new Problem('not-json'));
   }
-  console.error('request.failed', { method: c.req.method, path: c.req.path, error: String(error) });
+  // The route and not the path, which can hold anything.
+  console.error('request.failed', {
+    method: c.req.method,
+    route: routePath(c, -1),
+    error: String(error),
+  });
   return render(500, { type: 'about:blank', title: 'Internal error', status: 500 });
 }
 
 export const notFound = (): Response => problemResponse(new Problem('not-found'));
 
-/** Turns the schema library's findings into a problem that names every field and what was expected there. */
+/** Fields that one problem names; a list of ten thousand wrong items needs no more to be understood. */
+const FIELDS_MAX = 100;
+
+/** Turns the schema library's findings into a problem that names the fields and what was expected there. */
 export function invalidRequest(error: z.core.$ZodError): Problem {
-  const errors: FieldProblem[] = error.issues.map((issue) => ({
+  const errors: FieldProblem[] = error.issues.slice(0, FIELDS_MAX).map((issue) => ({
     field: issue.path.join('.') || '(body)',
     expected: issue.message,
   }));
@@ -99,6 +121,9 @@ export const invalidField = (field: string, expected: string): Problem =>
   new Problem('invalid-request', `${field}: expected ${expected}`, {
     errors: [{ field, expected }],
   });
+
+export const tooManyRequests = (waitMs: number): Problem =>
+  new Problem('too-many-requests', 'Try again later', {}, Math.ceil(waitMs / 1000));
 
 /** How a refusal is described in the API's documentation. */
 export const problemContent = (description: string) => ({

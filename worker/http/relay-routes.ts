@@ -1,17 +1,21 @@
-// `/v1/relays`: registering relays, seeing which are connected, and the WebSocket that each of them opens.
+// `/v1/relays`: registering and revoking relays, seeing which are connected.
 import { createRoute, z } from '@hono/zod-openapi';
 import { newSecret, sha256Hex } from '../adapters/sealed-secret.ts';
 import { iso } from '../call-view.ts';
+import type { RelayId } from '../domain/ids.ts';
 import type { IceResult } from '../ports.ts';
 import type { Services } from '../services.ts';
-import { authenticate, bearerOf, matchesHash, requireAdmin } from './authentication.ts';
+import { requireAdmin } from './authentication.ts';
 import { Problem, problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 
-const relayId = z
+export const relayId = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, '1 to 63 lower-case letters, digits and hyphens')
   .openapi({ example: 'relay-1' });
+
+const noSuchRelay = problemContent('There is no such relay');
+const presetRelay = problemContent('The relay stands in RELAY_SECRETS: change it there');
 
 const create = createRoute({
   method: 'post',
@@ -58,37 +62,52 @@ const list = createRoute({
   responses: { 200: json('All relays', z.object({ data: z.array(relayView) })), ...refusals },
 });
 
-const connect = createRoute({
-  method: 'get',
-  path: '/relays/{id}/connect',
-  hide: true,
+const changeSecret = createRoute({
+  method: 'post',
+  path: '/relays/{id}/secret',
+  tags: ['set-up'],
+  summary: 'Give a relay another secret',
+  description:
+    'The secret before is refused from now on, and the connection of the relay is closed: its calls are lost, so take it out of ' +
+    'service before. Start it again with the new secret, which is shown this once.',
+  security: bearer,
   request: { params: z.object({ id: relayId }) },
-  responses: { 101: { description: 'WebSocket' } },
+  responses: {
+    200: json('The new secret', z.object({ id: z.string(), secret: z.string() })),
+    ...refusals,
+    404: noSuchRelay,
+    409: presetRelay,
+  },
+});
+
+const revoke = createRoute({
+  method: 'delete',
+  path: '/relays/{id}',
+  tags: ['set-up'],
+  summary: 'Remove a relay',
+  description:
+    'Its secret is refused from now on, and its connection is closed: its calls are lost. Take it out of service before. Harmless ' +
+    'when repeated.',
+  security: bearer,
+  request: { params: z.object({ id: relayId }) },
+  responses: {
+    204: { description: 'The relay is removed' },
+    ...refusals,
+    404: noSuchRelay,
+    409: presetRelay,
+  },
 });
 
 export function relayRoutes(services: Services) {
   const app = newRoutes();
-  // Relays have secrets of their own, so this route comes before the API keys are asked for.
-  app.openapi(connect, async (c) => {
-    const { id } = c.req.valid('param');
-    const secret = bearerOf(c);
-    if (secret === null || !(await isRelaySecret(services, id, secret))) {
-      throw new Problem('unauthenticated', 'The relay or its secret is not known');
-    }
-    if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
-      throw new Problem('upgrade-required');
-    const url = `https://switchboard/relay/${encodeURIComponent(id)}`;
-    return services.switchboard().fetch(new Request(url, c.req.raw));
-  });
-  app.use('/relays', authenticate(services));
   app.openapi(create, async (c) => {
     requireAdmin(c.var.principal);
     const { id } = c.req.valid('json');
     const secret = newSecret('rls');
     const isPreset = services.config.RELAY_SECRETS.has(id);
-    const isNew = await services.directory.addRelay(id, await sha256Hex(secret), services.now());
-    if (isPreset || !isNew)
-      throw new Problem('conflict', 'A relay with this id is registered already');
+    const isNew =
+      !isPreset && (await services.directory.addRelay(id, await sha256Hex(secret), services.now()));
+    if (!isNew) throw new Problem('conflict', 'A relay with this id is registered already');
     return c.json({ id, secret }, 201);
   });
   app.openapi(list, async (c) => {
@@ -112,7 +131,33 @@ export function relayRoutes(services: Services) {
     });
     return c.json({ data }, 200);
   });
+  app.openapi(changeSecret, async (c) => {
+    requireAdmin(c.var.principal);
+    const { id } = c.req.valid('param');
+    refusePreset(services, id);
+    const secret = newSecret('rls');
+    const isChanged = await services.directory.setRelaySecret(id, await sha256Hex(secret));
+    if (!isChanged) throw new Problem('not-found', 'There is no relay with this id');
+    await services.switchboard().revokeRelay(id as RelayId);
+    return c.json({ id, secret }, 200);
+  });
+  app.openapi(revoke, async (c) => {
+    requireAdmin(c.var.principal);
+    const { id } = c.req.valid('param');
+    refusePreset(services, id);
+    const isRevoked = await services.directory.revokeRelay(id, services.now());
+    if (!isRevoked) throw new Problem('not-found', 'There was never a relay with this id');
+    await services.switchboard().revokeRelay(id as RelayId);
+    return c.body(null, 204);
+  });
   return app;
+}
+
+/** Deploying the worker with another RELAY_SECRETS closes every connection, so the change is as good as a revocation. */
+function refusePreset({ config }: Services, id: string): void {
+  if (config.RELAY_SECRETS.has(id)) {
+    throw new Problem('conflict', 'The relay stands in RELAY_SECRETS: change it there and deploy');
+  }
 }
 
 const iceView = (ice: IceResult | null) =>
@@ -123,9 +168,3 @@ const iceView = (ice: IceResult | null) =>
     ...(ice.localType === undefined ? {} : { local_type: ice.localType }),
     ...(ice.remote === undefined ? {} : { remote: ice.remote }),
   };
-
-async function isRelaySecret(services: Services, id: string, secret: string): Promise<boolean> {
-  const hash =
-    services.config.RELAY_SECRETS.get(id) ?? (await services.directory.findRelaySecretHash(id));
-  return hash !== null && (await matchesHash(secret, hash));
-}

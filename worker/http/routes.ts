@@ -24,6 +24,7 @@ export const refusals = {
   400: problemContent('A field is missing or malformed; `errors` names each'),
   401: problemContent('The key is missing or unknown'),
   403: problemContent('The key may not do that'),
+  429: problemContent('Too many requests with wrong keys; see `Retry-After`'),
 };
 
 export const bearer = [{ bearer: [] }];

@@ -1,32 +1,36 @@
 // Where providers send webhooks: `GET|POST /webhooks/whatsapp` for Meta, `POST /webhooks/360dialog/:numberId` for 360dialog. Raw
 // bytes -> size -> authenticity -> JSON -> stored -> 200.
 import { Hono, type Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { sha256Hex, unseal } from '../adapters/sealed-secret.ts';
+import { SECRET_CHARS_MAX } from '../config.ts';
 import type { NumberId } from '../domain/ids.ts';
+import { countUpdates, UPDATES_MAX } from '../domain/webhook.ts';
 import { forwardForeign } from '../handlers/forward-webhook.ts';
 import { receiveWebhook } from '../handlers/receive-webhook.ts';
 import type { BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
 import { bearerOf, matchesHash } from './authentication.ts';
+import { InFlight } from './in-flight.ts';
+import { limitBody, parseJson } from './json-body.ts';
+import { sourceOf, type KeyGuard } from './key-guard.ts';
 import { webhookSecretOwner } from './number-routes.ts';
 import { Problem } from './problems.ts';
 import { isSignedBy } from './verify-signature.ts';
 
 /** Meta's payloads are said to reach 3 MB. */
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** Our own have 36. */
+const NUMBER_ID_CHARS_MAX = 64;
+/** Provider: a number of some ten digits. */
+const CHALLENGE_CHARS_MAX = 256;
 /** How often an isolate tells the record that a number hears of its provider, in ms. */
 const HEARD_STEP_MS = 60_000;
 
-export function webhookRoutes(services: Services): Hono {
+export function webhookRoutes(services: Services, guard: KeyGuard): Hono {
   const app = new Hono();
   const hear = createHearing(services);
-  const limit = bodyLimit({
-    maxSize: BODY_BYTES_MAX,
-    onError: () => {
-      throw new Problem('too-large', `The limit is ${BODY_BYTES_MAX} bytes`);
-    },
-  });
+  const inFlight = new InFlight();
+  const limit = limitBody(BODY_BYTES_MAX);
 
   // Provider: verification request of a webhook subscription, Webhooks getting started, read 2026-06.
   app.get('/whatsapp', async (c) => {
@@ -36,8 +40,12 @@ export function webhookRoutes(services: Services): Hono {
       'hub.challenge': challenge,
     } = c.req.query();
     const expected = await sha256Hex(services.config.META_VERIFY_TOKEN);
-    const isOurs = mode === 'subscribe' && (await matchesHash(token ?? '', expected));
-    if (!isOurs || challenge === undefined) {
+    const isOurs =
+      mode === 'subscribe' &&
+      token !== undefined &&
+      token.length <= SECRET_CHARS_MAX &&
+      (await matchesHash(token, expected));
+    if (!isOurs || challenge === undefined || challenge.length > CHALLENGE_CHARS_MAX) {
       throw new Problem('forbidden', '`hub.verify_token` is not META_VERIFY_TOKEN');
     }
     return c.text(challenge);
@@ -55,15 +63,21 @@ export function webhookRoutes(services: Services): Hono {
   // Provider: 360dialog, webhooks, read 2026-06: Meta's payloads; no challenge and none of Meta's signatures.
   app.post('/360dialog/:numberId', limit, async (c) => {
     const body = await c.req.arrayBuffer();
-    const number = await authenticDialogNumber(services, c, body);
+    const number = await authenticDialogNumber(services, guard, c, body);
     return accept(c, body, number);
   });
 
-  async function accept(c: Context, body: ArrayBuffer, only?: BusinessNumber): Promise<Response> {
-    const facts = await receiveWebhook(services, parseBody(body), only);
-    await forwardForeign(services, body, c.req.raw.headers, facts);
-    hear(only ? [only.phoneNumberId] : facts.phoneNumberIds);
-    return c.body(null, 200);
+  function accept(c: Context, body: ArrayBuffer, only?: BusinessNumber): Promise<Response> {
+    return inFlight.run(body.byteLength, async () => {
+      const json = parseJson(body);
+      if (countUpdates(json) > UPDATES_MAX) {
+        throw new Problem('too-large', `The limit is ${UPDATES_MAX} updates`);
+      }
+      const facts = await receiveWebhook(services, json, only);
+      await forwardForeign(services, body, c.req.raw.headers, facts);
+      hear(only ? [only.phoneNumberId] : facts.phoneNumberIds);
+      return c.body(null, 200);
+    });
   }
   return app;
 }
@@ -76,19 +90,26 @@ export function webhookRoutes(services: Services): Hono {
  */
 async function authenticDialogNumber(
   services: Services,
+  guard: KeyGuard,
   c: Context,
   body: ArrayBuffer,
 ): Promise<BusinessNumber> {
-  const id = (c.req.param('numberId') ?? '') as NumberId;
-  const found = await services.numbers.findWebhookSecret(id);
-  if (found?.number.provider === '360dialog' && found.sealed !== null) {
-    const keys = services.config.TOKEN_ENCRYPTION_KEYS;
-    const secret = await unseal(keys, webhookSecretOwner(id), found.sealed);
-    const shown = bearerOf(c);
-    const hasHeader = shown !== null && (await matchesHash(shown, await sha256Hex(secret)));
-    const signature = c.req.header('x-360dialog-signature');
-    if (hasHeader || (await isSignedBy([secret], signature, body))) return found.number;
-  }
+  const id = (c.req.param('numberId') ?? '').slice(0, NUMBER_ID_CHARS_MAX) as NumberId;
+  const shown = bearerOf(c);
+  const signature = c.req.header('x-360dialog-signature');
+  const key = shown === null ? null : await sha256Hex(`${id}\n${shown}`);
+  const number =
+    shown === null && signature === undefined
+      ? null
+      : await guard.check(sourceOf(c), key, async () => {
+          const found = await services.numbers.findWebhookSecret(id);
+          if (found?.number.provider !== '360dialog' || found.sealed === null) return null;
+          const keys = services.config.TOKEN_ENCRYPTION_KEYS;
+          const secret = await unseal(keys, webhookSecretOwner(id), found.sealed);
+          const hasHeader = shown !== null && (await matchesHash(shown, await sha256Hex(secret)));
+          return hasHeader || (await isSignedBy([secret], signature, body)) ? found.number : null;
+        });
+  if (number) return number;
   throw new Problem(
     'bad-signature',
     'Expected the Authorization header of the registration, or `x-360dialog-signature: <hex HMAC>`',
@@ -104,7 +125,7 @@ function createHearing({ numbers, now, later }: Services): (ids: readonly string
     const nowMs = now();
     const due = ids.filter((id) => nowMs - (lastMs.get(id) ?? -Infinity) >= HEARD_STEP_MS);
     if (due.length === 0) return;
-    if (lastMs.size > idsMax) lastMs.clear();
+    if (lastMs.size + due.length > idsMax) lastMs.clear();
     for (const id of due) lastMs.set(id, nowMs);
     later(
       numbers.heard(due, nowMs).catch((error: unknown) => {
@@ -112,12 +133,4 @@ function createHearing({ numbers, now, later }: Services): (ids: readonly string
       }),
     );
   };
-}
-
-function parseBody(body: ArrayBuffer): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body));
-  } catch {
-    throw new Problem('not-json');
-  }
 }
