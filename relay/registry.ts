@@ -2,12 +2,17 @@
 import type { FrameToRelay } from './protocol.ts';
 import { Session, type SessionDeps } from './session.ts';
 
+export type RegistryDeps = SessionDeps & {
+  /** Hears of every call that is taken. */
+  readonly onTaken?: (callId: string) => void;
+};
+
 /** How many ended calls are remembered, so that a late frame does not bring one back to life. */
 const ENDED_REMEMBERED = 1_000;
 
 export class Registry {
   readonly capacity: number;
-  readonly #deps: SessionDeps;
+  readonly #deps: RegistryDeps;
   readonly #live = new Map<string, Session>();
   /** Ended, but not yet down. */
   readonly #closing = new Set<Session>();
@@ -15,7 +20,7 @@ export class Registry {
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
 
-  constructor(capacity: number, deps: SessionDeps) {
+  constructor(capacity: number, deps: RegistryDeps) {
     this.capacity = capacity;
     this.#deps = {
       ...deps,
@@ -90,6 +95,7 @@ export class Registry {
     const session = new Session(callId, this.#deps);
     this.#live.set(callId, session);
     this.#deps.log.info({ call_id: callId, live: this.#live.size }, 'call.taken');
+    this.#deps.onTaken?.(callId);
     begin(session).catch((error: unknown) => {
       this.#deps.log.error({ err: error, call_id: callId }, 'call.failed');
       session.close('internal');

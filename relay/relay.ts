@@ -7,6 +7,7 @@ import { createOfferLeg, createOpenLeg } from './adapters/whatsapp-leg.ts';
 import type { Config } from './config.ts';
 import { serveHealth } from './health.ts';
 import { Link, REPLACED } from './link.ts';
+import { Metrics } from './metrics.ts';
 import type { Clock, Log } from './ports.ts';
 import { Registry } from './registry.ts';
 
@@ -30,27 +31,40 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
     publicAddress: config.RELAY_PUBLIC_ADDRESS,
   };
   const roomOptions = { url: config.RELAY_LIVEKIT_URL, bindAddress: config.RELAY_BIND_ADDRESS };
+  const metrics: Metrics = new Metrics(clock, () => ({
+    calls: registry.liveCalls().length,
+    capacity: registry.capacity,
+    isDraining: registry.isDraining,
+    isConnected: link.isConnected,
+  }));
   const registry: Registry = new Registry(config.RELAY_CAPACITY, {
     openLeg: createOpenLeg(legOptions, log),
     offerLeg: createOfferLeg(legOptions, log),
     joinRoom: createJoinRoom(roomOptions, log),
     holdSound: loadSound('hold'),
     clock,
-    ticker: createTicker(clock, log),
+    ticker: metrics.measured(createTicker(clock, log)),
     log,
     random: (below) => randomInt(below),
-    emit: (event) => link.emit(event),
+    emit: (event) => {
+      metrics.reported(event);
+      link.emit(event);
+    },
+    onTaken: (callId) => metrics.taken(callId),
     emitIs: (callId, rev) => link.report({ type: 'call.is', call_id: callId, rev }),
   });
   const link: Link = new Link(
     { url: config.ROOMLINE_URL, relayId: config.RELAY_ID, secret: config.RELAY_SECRET },
     randomUUID(),
     {
-      state: () => ({
-        capacity: registry.capacity,
-        draining: registry.isDraining,
-        calls: registry.liveCalls(),
-      }),
+      state: () => {
+        metrics.connected();
+        return {
+          capacity: registry.capacity,
+          draining: registry.isDraining,
+          calls: registry.liveCalls(),
+        };
+      },
       onFrame: (frame) => registry.handle(frame),
       onReplaced: () => registry.closeAll('replaced'),
     },
@@ -67,6 +81,7 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
             if (link.isReplaced) return REPLACED;
             return link.isConnected ? undefined : 'not connected to the worker';
           },
+          metrics,
         );
   link.start();
 

@@ -1,0 +1,179 @@
+import { expect, it } from 'vitest';
+import { Metrics, type RelayState } from '../../../relay/metrics.ts';
+import type { Ticker } from '../../../relay/ports.ts';
+import { RELAY_END_REASONS, type CallStats } from '../../../relay/protocol.ts';
+import { Exposition } from './exposition.ts';
+
+const IDLE: RelayState = { calls: 0, capacity: 50, isDraining: false, isConnected: false };
+
+function rig(state: () => RelayState = () => IDLE) {
+  let nowMs = 5_000;
+  const metrics = new Metrics({ nowMs: () => nowMs, wallMs: () => 0 }, state);
+  return {
+    metrics,
+    pass: (ms: number) => (nowMs += ms),
+    read: async () => new Exposition(await metrics.text()),
+  };
+}
+
+const direction = { packets: 100, lost: 0, jitter_ms: 4, filled: 0 };
+const stats = (change: Partial<CallStats> = {}): CallStats => ({
+  from_caller: direction,
+  to_caller: direction,
+  ...change,
+});
+const ended = (callId: string, more: object = {}) =>
+  ({ type: 'ended', call_id: callId, reason: 'closed', ...more }) as const;
+
+it('shows the relay as it is at the moment of reading', async () => {
+  let state = IDLE;
+  const { read } = rig(() => state);
+  const before = await read();
+  expect(before.value('roomline_relay_calls')).toBe(0);
+  expect(before.value('roomline_relay_connected')).toBe(0);
+  state = { calls: 3, capacity: 50, isDraining: true, isConnected: true };
+  const after = await read();
+  expect(after.value('roomline_relay_calls')).toBe(3);
+  expect(after.value('roomline_relay_capacity_calls')).toBe(50);
+  expect(after.value('roomline_relay_draining')).toBe(1);
+  expect(after.value('roomline_relay_connected')).toBe(1);
+});
+
+it('names and types every metric as Prometheus wants it, and labels none with an id', async () => {
+  const { metrics, read } = rig();
+  metrics.taken('c1');
+  metrics.reported({ type: 'media-up', call_id: 'c1' });
+  metrics.reported(ended('c1', { stats: stats() }));
+  const now = await read();
+  expect(now.types.size).toBeGreaterThan(10);
+  for (const [name, type] of now.types) {
+    expect(name).toMatch(/^roomline_relay_[a-z_]+$/);
+    expect(name.endsWith('_total')).toBe(type === 'counter');
+    if (type === 'histogram') expect(name).toMatch(/_(seconds|ratio)$/);
+  }
+  expect([...now.labelNames()].toSorted()).toEqual(['direction', 'le', 'reason', 'voice']);
+});
+
+it('counts every reason from zero', async () => {
+  const { metrics, read } = rig();
+  for (const reason of RELAY_END_REASONS)
+    expect((await read()).value('roomline_relay_calls_ended_total', { reason })).toBe(0);
+  metrics.reported(ended('c1', { reason: 'media-lost' }));
+  metrics.reported(ended('c2', { reason: 'media-lost' }));
+  const reason = 'media-lost';
+  expect((await read()).value('roomline_relay_calls_ended_total', { reason })).toBe(2);
+});
+
+it('measures the set-up from taking the call, each direction by itself', async () => {
+  const { metrics, pass, read } = rig();
+  metrics.taken('in');
+  pass(20);
+  metrics.reported({ type: 'answered', call_id: 'in', sdp: 'v=0' });
+  pass(180);
+  metrics.reported({ type: 'media-up', call_id: 'in' });
+  metrics.taken('out');
+  metrics.reported({ type: 'offered', call_id: 'out', sdp: 'v=0' });
+  pass(3_000);
+  metrics.reported({ type: 'media-up', call_id: 'out' });
+  const read1 = await read();
+  const name = 'roomline_relay_call_setup_seconds';
+  expect(read1.value(`${name}_sum`, { direction: 'inbound' })).toBeCloseTo(0.2);
+  expect(read1.value(`${name}_count`, { direction: 'inbound' })).toBe(1);
+  expect(read1.value(`${name}_bucket`, { direction: 'outbound', le: '2.5' })).toBe(0);
+  expect(read1.value(`${name}_bucket`, { direction: 'outbound', le: '5' })).toBe(1);
+});
+
+it('forgets a call with its end', async () => {
+  const { metrics, read } = rig();
+  metrics.taken('c1');
+  metrics.reported(ended('c1'));
+  metrics.reported({ type: 'media-up', call_id: 'c1' });
+  const name = 'roomline_relay_call_setup_seconds_count';
+  expect((await read()).value(name, { direction: 'inbound' })).toBeUndefined();
+});
+
+it('sums up loss, jitter and first audio of each voice', async () => {
+  const { metrics, read } = rig();
+  const from_caller = { ...direction, packets: 90, lost: 10, first_audio_ms: 150 };
+  metrics.reported(ended('c1', { stats: stats({ from_caller }) }));
+  const now = await read();
+  const caller = { voice: 'from_caller' };
+  expect(now.value('roomline_relay_packet_loss_ratio_sum', caller)).toBeCloseTo(0.1);
+  expect(now.value('roomline_relay_jitter_seconds_sum', caller)).toBeCloseTo(0.004);
+  expect(now.value('roomline_relay_first_audio_seconds_sum', caller)).toBeCloseTo(0.15);
+  const agent = { voice: 'to_caller' };
+  expect(now.value('roomline_relay_packet_loss_ratio_bucket', { ...agent, le: '0' })).toBe(1);
+  // Nobody said anything that way, which is no first audio after 0 s.
+  expect(now.value('roomline_relay_first_audio_seconds_count', agent)).toBeUndefined();
+});
+
+it('takes a voice without packets for no measurement', async () => {
+  const { metrics, read } = rig();
+  const to_caller = { ...direction, packets: 0, jitter_ms: 0 };
+  metrics.reported(ended('c1', { stats: stats({ to_caller }) }));
+  const now = await read();
+  const voice = 'to_caller';
+  expect(now.value('roomline_relay_packet_loss_ratio_count', { voice })).toBeUndefined();
+  expect(now.value('roomline_relay_jitter_seconds_count', { voice })).toBeUndefined();
+});
+
+it('counts rooms that were lost, and those that were found again', async () => {
+  const { metrics, read } = rig();
+  for (const id of ['c1', 'c2']) {
+    metrics.taken(id);
+    metrics.reported({ type: 'room-joined', call_id: id });
+    metrics.reported({ type: 'room-away', call_id: id });
+  }
+  metrics.reported({ type: 'room-joined', call_id: 'c1' });
+  metrics.reported(ended('c2', { reason: 'room-lost' }));
+  const now = await read();
+  expect(now.value('roomline_relay_room_losses_total')).toBe(2);
+  expect(now.value('roomline_relay_room_rejoins_total')).toBe(1);
+});
+
+it('counts how often the worker was greeted', async () => {
+  const { metrics, read } = rig();
+  metrics.connected();
+  metrics.connected();
+  expect((await read()).value('roomline_relay_connects_total')).toBe(2);
+});
+
+it('measures how late ticks come, once for all members and only while there are any', async () => {
+  const { metrics, pass, read } = rig();
+  const ticks = new Set<(nowMs: number) => void>();
+  const ticker: Ticker = {
+    add: (tick) => {
+      ticks.add(tick);
+      return () => ticks.delete(tick);
+    },
+  };
+  const advance = (ms: number) => {
+    const nowMs = pass(ms);
+    for (const tick of ticks) tick(nowMs);
+  };
+  const measured = metrics.measured(ticker);
+  const heard: number[] = [];
+  const removes = [1, 2].map((member) => measured.add(() => heard.push(member)));
+  advance(10);
+  advance(35);
+  expect(heard).toEqual([1, 2, 1, 2]);
+  const name = 'roomline_relay_tick_lateness_seconds';
+  const now = await read();
+  expect(now.value(`${name}_count`)).toBe(2);
+  expect(now.value(`${name}_bucket`, { le: '0.001' })).toBe(1);
+  expect(now.value(`${name}_sum`)).toBeCloseTo(0.025);
+
+  removes[0]?.();
+  removes[0]?.();
+  advance(10);
+  expect(heard).toEqual([1, 2, 1, 2, 2]);
+  expect((await read()).value(`${name}_count`)).toBe(3);
+  removes[1]?.();
+  expect(ticks.size).toBe(0);
+
+  // A pause without calls is not a late tick.
+  pass(60_000);
+  measured.add(() => {});
+  advance(10);
+  expect((await read()).value(`${name}_sum`)).toBeCloseTo(0.025);
+});
