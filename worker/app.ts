@@ -1,8 +1,7 @@
 // All routes of the worker, their order, and what happens to errors.
-import { createRoute, z } from '@hono/zod-openapi';
 import { cors } from 'hono/cors';
 import { agentRoutes } from './http/agent-routes.ts';
-import { authenticate, requireAdmin } from './http/authentication.ts';
+import { authenticate } from './http/authentication.ts';
 import { callRoutes } from './http/call-routes.ts';
 import { contactRoutes } from './http/contact-routes.ts';
 import { docsPage } from './http/docs-page.ts';
@@ -17,26 +16,17 @@ import { permissionRoutes } from './http/permission-routes.ts';
 import { notFound, onError } from './http/problems.ts';
 import { relayConnectRoute } from './http/relay-connect-route.ts';
 import { relayRoutes } from './http/relay-routes.ts';
-import { bearer, json, newRoutes, refusals } from './http/routes.ts';
+import { logRequests } from './http/request-log.ts';
+import { newRoutes } from './http/routes.ts';
 import { startCallRoute } from './http/start-call-route.ts';
+import { statsRoutes } from './http/stats-routes.ts';
 import { webhookRoutes } from './http/webhook-routes.ts';
 import type { Services } from './services.ts';
-
-const stats = createRoute({
-  method: 'get',
-  path: '/stats',
-  tags: ['set-up'],
-  summary: 'What was received and not acted on, counted',
-  security: bearer,
-  responses: {
-    200: json('Counters', z.object({ ignored: z.record(z.string(), z.int()) })),
-    ...refusals,
-  },
-});
 
 export function createApp(services: Services) {
   const app = newRoutes();
   const guard = new KeyGuard(() => services.now());
+  app.use('*', logRequests);
   app.onError(onError);
   app.notFound(notFound);
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
@@ -72,9 +62,6 @@ export function createApp(services: Services) {
   app.route('/v1', contactRoutes(services));
   app.route('/v1', permissionRoutes(services));
   app.route('/v1', moneyRoutes(services));
-  app.openapi(createRoute({ ...stats, path: '/v1/stats' }), async (c) => {
-    requireAdmin(c.var.principal);
-    return c.json({ ignored: await services.directory.counters() }, 200);
-  });
+  app.route('/v1', statsRoutes(services));
   return app;
 }
