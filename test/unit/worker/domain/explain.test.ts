@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { TimelineEntry, TimelineType } from '../../../../worker/domain/call.ts';
 import { explain } from '../../../../worker/domain/explain.ts';
@@ -324,4 +326,29 @@ it('gives something to quote where the provider may know more, and only there', 
   expect(explain(unanswered('dial-refused', { providerCallId: null })).quote).toBeNull();
   expect(explain(unanswered('relay-lost')).quote).toBeNull();
   expect(explain(connected('caller-hung-up')).quote).toBeNull();
+});
+
+it('is what README.md shows', () => {
+  const readme = readFileSync(join(import.meta.dirname, '../../../../README.md'), 'utf8');
+  const shown = JSON.parse(/```json\n([\s\S]*?)```/.exec(readme)?.[1] ?? '') as {
+    outcome: { reason: OutcomeReason; detail: string };
+    answered_at: string;
+    ended_at: string;
+    quality: EndedCall['quality'];
+    explanation: string;
+    likely_cause: string;
+    quote: string;
+  };
+  const call = connected(shown.outcome.reason, {
+    detail: shown.outcome.detail,
+    answeredAtMs: Date.parse(shown.answered_at),
+    endedAtMs: Date.parse(shown.ended_at),
+    quality: shown.quality,
+    providerCallId: shown.quote,
+  });
+  expect(explain(call)).toEqual({
+    text: shown.explanation,
+    cause: shown.likely_cause,
+    quote: shown.quote,
+  });
 });
