@@ -21,6 +21,7 @@ it('ends with room-deleted when the room is deleted', async () => {
   rig.worker.want(call.id, { open: true });
   const next = await rig.answeredCall();
   expect(endsOf(call.id)).toHaveLength(1);
+  expect(rig.worker.events(call.id).map(({ type }) => type)).not.toContain('room-away');
   expect(endsOf(next.id)).toHaveLength(0);
 });
 

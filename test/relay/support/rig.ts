@@ -24,7 +24,8 @@ let calls = 0;
 export const newCallId = (): string => `call-${process.pid}-${(calls += 1)}`;
 
 export class Rig {
-  readonly livekit: LiveKit;
+  /** The one that runs at present. */
+  livekit: LiveKit;
   readonly worker: FakeWorker;
   readonly relay: Relay;
   readonly #phones: LitePhone[] = [];
@@ -57,6 +58,20 @@ export class Rig {
     for (const phone of this.#phones) phone.close();
     await this.worker.stop();
     await this.livekit.stop();
+  }
+
+  /** Ends the LiveKit server at once, as a crash would. */
+  async killLiveKit(): Promise<void> {
+    const { child } = this.livekit;
+    if (!child) throw new Error('LIVEKIT_URL names a server that is not ours to kill');
+    await child.kill();
+  }
+
+  /** Starts a LiveKit server in the place of the one that was killed. @param change what is different about it */
+  async restartLiveKit(change: { apiSecret?: string } = {}): Promise<void> {
+    const { url, apiKey, apiSecret } = this.livekit;
+    const port = Number(new URL(url).port);
+    this.livekit = await startLiveKit({ port, apiKey, apiSecret, ...change });
   }
 
   /** A phone whose offer the relay has answered; nothing is connected yet. */
