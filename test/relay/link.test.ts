@@ -1,5 +1,7 @@
-import { afterEach, expect, it } from 'vitest';
-import { Rig } from './support/rig.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Link } from '../../relay/link.ts';
+import { FakeWorker } from './support/fake-worker.ts';
+import { RELAY_SECRET, Rig } from './support/rig.ts';
 import { until } from './support/until.ts';
 
 let rig: Rig | undefined;
@@ -79,4 +81,44 @@ it('ignores frames that it does not know or that are broken', async () => {
   );
   expect(await worker.event(call.id, 'ended')).toMatchObject({ reason: 'closed' });
   expect(worker.hellos()).toHaveLength(1);
+});
+
+describe('a link whose place another relay has taken', () => {
+  const nothing = () => undefined;
+  const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+  const clock = { nowMs: () => performance.now(), wallMs: () => Date.now() };
+  const state = () => ({ capacity: 1, draining: false, calls: [] });
+  const links: Link[] = [];
+  let worker: FakeWorker;
+  const linkOf = (instance: string, onReplaced: () => void) => {
+    const place = { url: worker.url, relayId: 'relay-1', secret: RELAY_SECRET };
+    const link = new Link(place, instance, { state, onFrame: nothing, onReplaced }, clock, log);
+    links.push(link);
+    link.start();
+    return link;
+  };
+  afterEach(async () => {
+    vi.useRealTimers();
+    for (const link of links.splice(0)) link.stop();
+    await worker.stop();
+  });
+
+  it('never dials again, and waits for no acknowledgement', async () => {
+    worker = await FakeWorker.start(RELAY_SECRET);
+    const replaced = Promise.withResolvers<void>();
+    const old = linkOf('old', replaced.resolve);
+    await until('connected', () => old.isConnected);
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    linkOf('new', nothing);
+    await replaced.promise;
+    expect([old.isReplaced, old.isConnected]).toEqual([true, false]);
+    old.emit({ type: 'ended', call_id: 'c1', reason: 'closed' });
+    await old.flush(60_000);
+    vi.advanceTimersByTime(24 * 60 * 60_000);
+    vi.useRealTimers();
+    worker.cut();
+    await until('the new one is back', () => worker.hellos().length >= 3);
+    expect(worker.hellos().map(({ instance }) => instance)).toEqual(['old', 'new', 'new']);
+    expect(worker.events()).toEqual([]);
+  });
 });

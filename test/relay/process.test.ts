@@ -1,11 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { RoomEvent, type RemoteParticipant } from '@livekit/rtc-node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LitePhone } from '../local/simulator/phone.ts';
 import { freePorts } from '../local/ports.ts';
+import { startLiveKit } from '../support/livekit-server.ts';
 import { FakeWorker } from './support/fake-worker.ts';
+import { Participant } from './support/participant.ts';
 import { RELAY_SECRET, relayEnv } from './support/rig.ts';
+import { agentToken, callerToken } from './support/rooms.ts';
 import { until } from './support/until.ts';
 
 const MAIN = join(import.meta.dirname, '../../relay/main.ts');
@@ -122,6 +126,30 @@ it('ends its calls on the second SIGINT, and reports them', async () => {
   expect(await relay.exited).toBe(0);
 });
 
+it('leaves the rooms of its calls on purpose on the second SIGINT', async () => {
+  const livekit = await startLiveKit();
+  cleanups.push(() => livekit.stop());
+  const { worker, relay } = await withWorker();
+  await until('hello', () => worker.hellos()[0]);
+  await callOn(worker, 'running');
+  const room = { url: livekit.url, token: await callerToken(livekit, 'running') };
+  worker.want('running', { room });
+  await worker.event('running', 'room-joined');
+  const agent = await Participant.join(livekit.url, await agentToken(livekit, 'running', 'anna'));
+  cleanups.push(() => agent.leave());
+  const left = new Promise<RemoteParticipant>((resolve) =>
+    agent.room.once(RoomEvent.ParticipantDisconnected, resolve),
+  );
+  await worker.event('running', 'participant-joined');
+  relay.child.kill('SIGINT');
+  await until('draining', () => worker.frames.some(({ type }) => type === 'draining'));
+  relay.child.kill('SIGINT');
+  expect(await worker.event('running', 'ended')).toMatchObject({ reason: 'closed' });
+  expect(await relay.exited).toBe(0);
+  // CLIENT_INITIATED, which tells agents that the call is over.
+  expect((await left).disconnectReason).toBe(1);
+});
+
 it('is ready while connected to the worker and not draining, and healthy all the time', async () => {
   const port = await freePorts(1);
   const { worker, relay } = await withWorker({ RELAY_HTTP_PORT: String(port) });
@@ -135,6 +163,26 @@ it('is ready while connected to the worker and not draining, and healthy all the
   relay.child.kill('SIGTERM');
   await until('draining', () => worker.frames.some(({ type }) => type === 'draining'));
   expect([await status('/readyz'), await status('/healthz')]).toEqual([503, 200]);
+});
+
+it('stays out when another relay takes its place: it ends its calls, says why, and waits to be stopped', async () => {
+  const port = await freePorts(1);
+  const { worker, relay } = await withWorker({ RELAY_HTTP_PORT: String(port) });
+  await until('hello', () => worker.hellos()[0]);
+  const phone = await callOn(worker, 'running');
+  await until('media flows', () => phone.heard().packets > 10);
+  const other = startProcess(relayEnv(worker.url));
+  await until('the other relay says hello', () => worker.hellos()[1]);
+  await until('the relay says so', () => relay.output().includes('link.replaced'));
+  expect(relay.output().split('link.replaced')).toHaveLength(2);
+  expect(relay.output()).toContain('RELAY_ID');
+  const ready = await fetch(`http://127.0.0.1:${port}/readyz`);
+  expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('RELAY_ID')]);
+  expect(relay.output()).toContain('"reason":"closed","detail":"replaced"');
+  expect([relay.child.exitCode, other.child.exitCode]).toEqual([null, null]);
+  relay.child.kill('SIGTERM');
+  expect(await relay.exited).toBe(0);
+  expect(worker.hellos()).toHaveLength(2);
 });
 
 it('logs neither SDP nor tokens nor secrets', async () => {

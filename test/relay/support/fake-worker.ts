@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import {
+  CLOSE_REPLACED,
   frameFromRelay,
   frameToRelay,
   parseFrame,
@@ -41,6 +42,8 @@ export class FakeWorker {
   readonly #sockets = new WebSocketServer({ noServer: true });
   readonly #secret: string;
   #socket: WebSocket | undefined;
+  /** Which relay process is behind a socket, from its `hello` on. */
+  readonly #instances = new Map<WebSocket, string>();
   #revs = new Map<string, CallWant>();
 
   private constructor(secret: string) {
@@ -133,8 +136,17 @@ export class FakeWorker {
     await once(this.#server, 'close');
   }
 
+  /** As the worker does: a new process takes the place of an older one of the same relay. */
+  #greet(socket: WebSocket, instance: string): void {
+    for (const [other, itsInstance] of this.#instances)
+      if (itsInstance !== instance) other.close(CLOSE_REPLACED);
+    this.#instances.set(socket, instance);
+    this.send({ type: 'welcome', protocol: PROTOCOL_VERSION });
+  }
+
   #accept(socket: WebSocket): void {
     this.#socket = socket;
+    socket.on('close', () => this.#instances.delete(socket));
     socket.on('message', (data: Buffer) => {
       const text = data.toString();
       if (text === PING) {
@@ -144,7 +156,7 @@ export class FakeWorker {
       const parsed = parseFrame(frameFromRelay, text);
       if (!parsed.ok) throw new Error(`the relay broke the protocol: ${parsed.message}`);
       this.frames.push(parsed.frame);
-      if (parsed.frame.type === 'hello') this.send({ type: 'welcome', protocol: PROTOCOL_VERSION });
+      if (parsed.frame.type === 'hello') this.#greet(socket, parsed.frame.instance);
       else if (isEvent(parsed.frame) && this.acknowledges) {
         this.send({ type: 'ack', seq: parsed.frame.seq });
       }
