@@ -20,6 +20,20 @@ it('numbers events from 1 and keeps them in order until acknowledged', () => {
   expect(outbox.size).toBe(0);
 });
 
+it('lets no call keep others out: beyond its share the oldest of its own goes', () => {
+  const outbox = new Outbox(100, 3);
+  outbox.add(mediaUp('other'), 0);
+  for (let n = 0; n < 50; n++) outbox.add(mediaUp('loud'), 0);
+  outbox.add(ended('loud'), 0);
+  expect(outbox.pending().map(({ seq }) => seq)).toEqual([1, 50, 51, 52]);
+  // What was acknowledged counts no more.
+  outbox.acknowledge(51);
+  for (let n = 0; n < 2; n++) outbox.add(mediaUp('loud'), 0);
+  expect(outbox.pending().map(({ seq }) => seq)).toEqual([52, 53, 54]);
+  outbox.add(mediaUp('loud'), 0);
+  expect(outbox.pending().map(({ seq }) => seq)).toEqual([52, 54, 55]);
+});
+
 it('gives up what an end makes outdated before it gives up an end', () => {
   const outbox = new Outbox(3);
   for (const event of [ended('a'), mediaUp('b'), mediaUp('c'), ended('b')]) outbox.add(event, 0);

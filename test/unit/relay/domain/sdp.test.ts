@@ -125,7 +125,7 @@ describe('reading an offer', () => {
           });
         else expect(describeFailure(result)).not.toContain('AbCdEfGh');
       }),
-      { numRuns: 2_000 },
+      { numRuns: 600 },
     );
   });
 });
@@ -206,7 +206,56 @@ describe('reading an answer', () => {
           });
         } else expect(describeFailure(result)).not.toContain('AbCdEfGh');
       }),
-      { numRuns: 2_000 },
+      { numRuns: 600 },
+    );
+  });
+});
+
+/**
+ * A megabyte each, a hundred times what a frame carries: whoever needs a step for every pair of characters, or more, does not
+ * come to an end within the time of a test.
+ */
+const HUGE = 1_000_000;
+
+describe.each([
+  ['offer', parseOffer, wireOffer],
+  ['answer', parseAnswer, wireAnswer],
+])('an %s of any size', (_name, parse, make) => {
+  /** The text with this written over the value of the first line that begins so. */
+  const stretched = (start: string, value: string): string =>
+    joined(make().map((line) => (line.startsWith(start) ? start + value : line)));
+
+  it.each<[what: string, sdp: string]>([
+    ['one line', 'v=0\r\n' + 'a'.repeat(HUGE)],
+    ['empty lines', '\n'.repeat(HUGE)],
+    ['many lines', 'a=b\n'.repeat(HUGE / 4)],
+    ['digits', stretched('a=rtpmap:111 ', '1'.repeat(HUGE))],
+    ['spaces', stretched('m=audio ', ' '.repeat(HUGE))],
+    ['payload types', stretched('m=audio ', `9 UDP/TLS/RTP/SAVPF${' 111'.repeat(HUGE / 4)}`)],
+    ['a clock rate', stretched('a=rtpmap:111 ', `opus/48000/${'2'.repeat(HUGE)}x`)],
+    ['parameters', stretched('a=fmtp:111 ', 'a=1;'.repeat(HUGE / 4))],
+    ['separators', stretched('a=fmtp:111 ', ';='.repeat(HUGE / 2))],
+    ['a fingerprint', stretched('a=fingerprint:sha-256 ', 'AB:'.repeat(HUGE / 3))],
+    ['a user fragment', stretched('a=ice-ufrag:', 'a'.repeat(HUGE))],
+    ['candidate words', stretched('a=candidate:', '1 '.repeat(HUGE / 2))],
+    ['a candidate type', stretched('a=candidate:', `1 1 udp 1 1.2.3.4 9 typ ${'h'.repeat(HUGE)}!`)],
+    [
+      'a candidate address',
+      stretched('a=candidate:', `1 1 udp 1 ${'1.'.repeat(HUGE / 2)} 9 typ host`),
+    ],
+  ])('is read to its end: %s', (_what, sdp) => {
+    const result = parse(sdp);
+    if (!result.ok) expect(describeFailure(result).length).toBeLessThan(200);
+  });
+
+  it('is read whatever characters it is made of', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 2_000 }), (noise) => {
+        expect(parse(noise)).toMatchObject({ ok: false });
+        const result = parse(joined(make()) + noise);
+        if (!result.ok) expect(result.message).not.toBe('');
+      }),
+      { numRuns: 300 },
     );
   });
 });
