@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { Metrics, type RelayState } from '../../../relay/metrics.ts';
 import type { Ticker } from '../../../relay/ports.ts';
 import { RELAY_END_REASONS, type CallStats } from '../../../relay/protocol.ts';
@@ -24,6 +24,8 @@ const stats = (change: Partial<CallStats> = {}): CallStats => ({
 });
 const ended = (callId: string, more: object = {}) =>
   ({ type: 'ended', call_id: callId, reason: 'closed', ...more }) as const;
+
+afterEach(() => vi.useRealTimers());
 
 it('shows the relay as it is at the moment of reading', async () => {
   let state = IDLE;
@@ -176,4 +178,28 @@ it('measures how late ticks come, once for all members and only while there are 
   measured.add(() => {});
   advance(10);
   expect((await read()).value(`${name}_sum`)).toBeCloseTo(0.025);
+});
+
+it('notes the longest delay of the event loop in each second, and none of another one', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const { metrics, pass, read } = rig();
+  const stop = metrics.watchEventLoop();
+  const sample = (ms: number) => {
+    pass(ms);
+    vi.advanceTimersByTime(10);
+  };
+  const name = 'roomline_relay_event_loop_delay_seconds';
+  sample(50);
+  sample(310);
+  sample(30);
+  expect((await read()).value(`${name}_count`)).toBe(0);
+  sample(610);
+  expect((await read()).value(`${name}_sum`)).toBeCloseTo(0.6);
+  for (let ms = 0; ms < 1_000; ms += 10) sample(10);
+  const now = await read();
+  expect(now.value(`${name}_count`)).toBe(2);
+  expect(now.value(`${name}_sum`)).toBeCloseTo(0.6);
+  stop();
+  sample(5_000);
+  expect((await read()).value(`${name}_count`)).toBe(2);
 });
