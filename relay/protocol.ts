@@ -29,6 +29,7 @@ export const CLOSE_REPLACED = 4001;
 export const CLOSE_BAD_FRAME = 4002;
 export const CLOSE_TOO_OLD = 4003;
 export const CLOSE_SILENT = 4004;
+export const CLOSE_TOO_MANY_FRAMES = 4005;
 
 const callId = z.string().min(1).max(64);
 /** SDP is opaque to the worker; the bound keeps a frame and a database row small. */

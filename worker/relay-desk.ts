@@ -1,6 +1,7 @@
 // The relays as the Switchboard deals with them: which of them takes a call, what they are told, what they report.
 import {
   CLOSE_BAD_FRAME,
+  CLOSE_TOO_MANY_FRAMES,
   frameFromRelay,
   parseFrame,
   PING_INTERVAL_MS,
@@ -21,6 +22,7 @@ import {
   type RelayMessage,
 } from './domain/call.ts';
 import type { CallId, RelayId } from './domain/ids.ts';
+import { FrameRate } from './frame-rate.ts';
 import type { Absence, Absences, RelayStatus } from './ports.ts';
 import { callEvent, iceResult } from './relay-events.ts';
 
@@ -44,6 +46,7 @@ export interface RelayDeskDeps {
 
 export class RelayDesk {
   readonly #deps: RelayDeskDeps;
+  readonly #rate = new FrameRate();
 
   constructor(deps: RelayDeskDeps) {
     this.#deps = deps;
@@ -121,6 +124,11 @@ export class RelayDesk {
   async receive(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     const relay = this.#deps.sockets.relayOf(socket);
     if (!relay) return;
+    if (!this.#rate.admits(socket, this.#deps.now())) {
+      console.error('relay.too-many-frames', { relayId: relay.relayId });
+      socket.close(CLOSE_TOO_MANY_FRAMES, 'too many frames');
+      return;
+    }
     const parsed = parseFrame(frameFromRelay, typeof message === 'string' ? message : '');
     if (parsed.ok) return this.#onFrame(socket, relay, parsed.frame);
     if (parsed.kind === 'unknown') return;

@@ -1,6 +1,6 @@
 // Relays that break, in workerd: what becomes of their calls, where new ones go, what callers are told.
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PING, PONG } from '../../relay/protocol.ts';
 import {
   ANSWER_SDP,
@@ -22,6 +22,22 @@ afterAll(() => vi.restoreAllMocks());
 beforeEach(async () => {
   await scene.reconnect();
 });
+afterEach(async () => {
+  for (const relay of others.splice(0)) {
+    relay.close();
+    await relayIsGone(relay);
+  }
+});
+
+const others: FakeRelay[] = [];
+
+/** A relay besides that of the scene, for one test. */
+async function another(capacity = 50): Promise<FakeRelay> {
+  const instance = unique('instance-');
+  const relay = await FakeRelay.connect(await FakeRelay.register(), { instance, capacity });
+  others.push(relay);
+  return relay;
+}
 
 const knows = (id: string, type: string) =>
   until(type, async () => (await show(id)).timeline.find((entry) => entry.type === type));
@@ -75,8 +91,7 @@ describe('a relay whose connection ends', () => {
 
   it('leaves the calls of other relays alone', async () => {
     const { id } = await scene.answer();
-    const credentials = await FakeRelay.register();
-    const other = await FakeRelay.connect(credentials, { instance: unique('instance-') });
+    const other = await another();
     other.close();
     await relayIsGone(other);
     await at(Date.now() + 5_001, async () => expect((await show(id)).state).toBe('active'));
@@ -150,44 +165,33 @@ describe('a relay that falls silent without a close', () => {
 describe('new calls', () => {
   it('go to the least loaded relay that has room', async () => {
     const { id } = await scene.answer();
-    const other = await FakeRelay.connect(await FakeRelay.register(), {
-      instance: unique('other-'),
-    });
+    const other = await another();
     const second = await scene.announce();
     await until('the other relay', () => other.last('call.answer', second.id));
     expect(scene.relay.last('call.answer', second.id)).toBeUndefined();
     expect((await show(id)).state).toBe('active');
-    other.close();
-    await relayIsGone(other);
   });
 
   it('five times as many as there is room for: those with a place go on, all others are told at once', async () => {
     scene.relay.close();
     await relayIsGone(scene.relay);
-    const small = await FakeRelay.connect(await FakeRelay.register(), {
-      instance: unique('small-'),
-      capacity: 4,
-    });
+    const small = await another(4);
+    small.answersWith = ANSWER_SDP;
     const calls = await Promise.all(Array.from({ length: 20 }, () => scene.announce()));
-    const shown = await Promise.all(calls.map(({ id }) => show(id)));
-    expect(shown.filter(({ state }) => state === 'offered')).toHaveLength(4);
-    const refused = shown.filter(({ outcome }) => outcome?.reason === 'no-relay');
-    expect(refused).toHaveLength(16);
-    for (const { id } of refused) await knows(id, 'fallback-sent');
-    for (const { id, wacid } of calls.filter((call) => small.last('call.answer', call.id))) {
-      small.say(id, { type: 'answered', sdp: ANSWER_SDP });
+    const served = calls.filter(({ id }) => small.last('call.answer', id));
+    expect(served).toHaveLength(4);
+    for (const { id, wacid } of served) {
       await inState(id, 'ringing');
       expect(scene.outside.graphActions(wacid)).toEqual(['pre_accept']);
     }
-    small.close();
-    await relayIsGone(small);
+    for (const { id } of calls.filter((call) => !served.includes(call))) {
+      await knows(id, 'fallback-sent');
+      expect((await show(id)).outcome?.reason).toBe('no-relay');
+    }
   });
 
   it('are given to another relay when the first turns out to be full or draining', async () => {
-    const other = await FakeRelay.connect(await FakeRelay.register(), {
-      instance: unique('other-'),
-      capacity: 1,
-    });
+    const other = await another(1);
     const { id } = await scene.announce();
     const [first, second] = scene.relay.last('call.answer', id)
       ? [scene.relay, other]
@@ -199,8 +203,6 @@ describe('new calls', () => {
     first.say(id, { type: 'answered', sdp: 'v=0 too late' });
     await until('the first to be told', () => first.last('call.close', id));
     expect((await show(id)).state).toBe('ringing');
-    other.close();
-    await relayIsGone(other);
   });
 
   it('do not go to a relay of a version before the last, whose calls go on', async () => {

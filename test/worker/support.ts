@@ -234,6 +234,8 @@ export async function until<T>(
 export class FakeRelay {
   readonly id: string;
   readonly frames: FrameToRelay[] = [];
+  /** Answers every offer at once. */
+  answersWith: string | undefined;
   /** Code with which the worker closed the connection. */
   closedWith: number | undefined;
   #socket: WebSocket;
@@ -247,11 +249,18 @@ export class FakeRelay {
     socket.accept();
     socket.addEventListener('message', ({ data }) => {
       if (data === this.#pong) this.#pongs += 1;
-      else this.frames.push(JSON.parse(String(data)) as FrameToRelay);
+      else this.#take(JSON.parse(String(data)) as FrameToRelay);
     });
     socket.addEventListener('close', ({ code }) => {
       this.closedWith = code;
     });
+  }
+
+  #take(frame: FrameToRelay): void {
+    this.frames.push(frame);
+    if (frame.type === 'call.answer' && this.answersWith !== undefined) {
+      this.say(frame.call_id, { type: 'answered', sdp: this.answersWith });
+    }
   }
 
   static async register(): Promise<{ id: string; secret: string }> {
