@@ -5,6 +5,7 @@ import { contactIdentities, contacts } from '../db/schema.ts';
 import type { ContactIdentity } from '../domain/contact.ts';
 import type { ContactId } from '../domain/ids.ts';
 import type { Contact } from '../ports.ts';
+import { queryable } from './database.ts';
 
 export type ContactStore = ReturnType<typeof createContactStore>;
 
@@ -16,13 +17,16 @@ export function createContactStore(db: DrizzleD1Database) {
   const withIdentities = async (
     rows: readonly (typeof contacts.$inferSelect)[],
   ): Promise<StoredContact[]> => {
-    if (rows.length === 0) return [];
     const ids = rows.map(({ id }) => id);
-    const identities = await db
-      .select()
-      .from(contactIdentities)
-      .where(inArray(contactIdentities.contactId, ids))
-      .orderBy(asc(contactIdentities.kind), asc(contactIdentities.value));
+    const identities: (typeof contactIdentities.$inferSelect)[] = [];
+    for (const some of queryable(ids)) {
+      const found = await db
+        .select()
+        .from(contactIdentities)
+        .where(inArray(contactIdentities.contactId, some))
+        .orderBy(asc(contactIdentities.kind), asc(contactIdentities.value));
+      identities.push(...found);
+    }
     return rows.map(({ id, name, createdAtMs }) => ({
       id: id as ContactId,
       name,

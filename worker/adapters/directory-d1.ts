@@ -5,11 +5,9 @@ import { agents, contactIdentities, counters, numbers, relays } from '../db/sche
 import type { ContactIdentity } from '../domain/contact.ts';
 import type { AgentId, ContactId, NumberId } from '../domain/ids.ts';
 import type { Agent, BusinessNumber } from '../ports.ts';
+import { queryable } from './database.ts';
 
 export type Directory = ReturnType<typeof createDirectory>;
-
-/** Values in one `IN (...)`. Provider: D1 binds at most 100 parameters a query, D1 limits, read 2026-11. */
-const VALUES_MAX = 100;
 
 export function createDirectory(db: DrizzleD1Database) {
   return {
@@ -26,8 +24,7 @@ export function createDirectory(db: DrizzleD1Database) {
     /** The registered ones of the provider's phone number ids, by that id. */
     async numbersByPhoneNumberId(ids: readonly string[]): Promise<Map<string, BusinessNumber>> {
       const found = new Map<string, BusinessNumber>();
-      for (let start = 0; start < ids.length; start += VALUES_MAX) {
-        const some = ids.slice(start, start + VALUES_MAX);
+      for (const some of queryable(ids)) {
         const rows = await db.select().from(numbers).where(inArray(numbers.phoneNumberId, some));
         for (const row of rows) found.set(row.phoneNumberId, numberFromRow(row));
       }

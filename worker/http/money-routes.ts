@@ -12,7 +12,13 @@ import {
 import type { Services } from '../services.ts';
 import { requireAdmin } from './authentication.ts';
 import { limitBody } from './json-body.ts';
-import { invalidField, Problem, problemContent, type FieldProblem } from './problems.ts';
+import {
+  FIELDS_MAX,
+  invalidField,
+  Problem,
+  problemContent,
+  type FieldProblem,
+} from './problems.ts';
 import { bearer, json, newRoutes, refusals } from './routes.ts';
 
 /** A full card has some 60 kB. */
@@ -25,7 +31,7 @@ const upload = createRoute({
   summary: 'Replace the rate card',
   description:
     `CSV with the header \`${RATE_COLUMNS.join(',')}\`. All or nothing: with one broken line nothing changes, and \`errors\` names ` +
-    'every such line. Calls that are priced already keep their price.',
+    `such lines, the first ${FIELDS_MAX}. Calls that are priced already keep their price.`,
   security: bearer,
   request: {
     body: {
@@ -120,7 +126,7 @@ export function moneyRoutes(services: Services) {
     requireAdmin(c.var.principal);
     const card = parseRateCard(await c.req.text());
     if (!card.ok) {
-      const errors = card.problems.map(fieldProblem);
+      const errors = card.problems.slice(0, FIELDS_MAX).map(fieldProblem);
       throw new Problem('invalid-request', 'Nothing was changed: the card has errors', { errors });
     }
     await services.rates.replace(card.rates);

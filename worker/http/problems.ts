@@ -104,8 +104,8 @@ export function onError(error: Error, c: Context): Response {
 
 export const notFound = (): Response => problemResponse(new Problem('not-found'));
 
-/** Fields that one problem names; a list of ten thousand wrong items needs no more to be understood. */
-const FIELDS_MAX = 100;
+/** Most fields that one problem names; who sent ten thousand wrong ones learns enough from the first. */
+export const FIELDS_MAX = 100;
 
 /** Turns the schema library's findings into a problem that names the fields and what was expected there. */
 export function invalidRequest(error: z.core.$ZodError): Problem {

@@ -1,6 +1,7 @@
 // Where providers send webhooks: `GET|POST /webhooks/whatsapp` for Meta, `POST /webhooks/360dialog/:numberId` for 360dialog. Raw
 // bytes -> size -> authenticity -> JSON -> stored -> 200.
 import { Hono, type Context } from 'hono';
+import { queryable } from '../adapters/database.ts';
 import { sha256Hex, unseal } from '../adapters/sealed-secret.ts';
 import { SECRET_CHARS_MAX } from '../config.ts';
 import type { NumberId } from '../domain/ids.ts';
@@ -127,8 +128,9 @@ function createHearing({ numbers, now, later }: Services): (ids: readonly string
     if (due.length === 0) return;
     if (lastMs.size + due.length > idsMax) lastMs.clear();
     for (const id of due) lastMs.set(id, nowMs);
+    const noted = [...queryable(due)].map((some) => numbers.heard(some, nowMs));
     later(
-      numbers.heard(due, nowMs).catch((error: unknown) => {
+      Promise.all(noted).catch((error: unknown) => {
         console.error('webhook.not-noted', { error: String(error) });
       }),
     );
