@@ -182,10 +182,12 @@ export class Link {
 
   #lost(socket: WebSocket, detail: string, code: number): void {
     if (socket !== this.#socket || this.#isStopped) return;
-    const wasSteady = this.#isWelcome && this.#clock.nowMs() - this.#welcomedAtMs >= STEADY_MS;
+    const wasWelcome = this.#isWelcome;
+    const wasSteady = wasWelcome && this.#clock.nowMs() - this.#welcomedAtMs >= STEADY_MS;
     this.#isWelcome = false;
     clearInterval(this.#watch);
-    if (code === CLOSE_REPLACED) {
+    // Without a welcome it may be an earlier connection of our own that the worker has heard late.
+    if (code === CLOSE_REPLACED && wasWelcome) {
       this.#replaced();
       return;
     }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Link } from '../../relay/link.ts';
+import { CLOSE_REPLACED } from '../../relay/protocol.ts';
 import { FakeWorker } from './support/fake-worker.ts';
 import { RELAY_SECRET, Rig } from './support/rig.ts';
 import { until } from './support/until.ts';
@@ -101,6 +102,15 @@ describe('a link whose place another relay has taken', () => {
     vi.useRealTimers();
     for (const link of links.splice(0)) link.stop();
     await worker.stop();
+  });
+
+  it('is told so only after its welcome: before, it may be itself that has connected again', async () => {
+    worker = await FakeWorker.start(RELAY_SECRET);
+    worker.closeHelloWith = CLOSE_REPLACED;
+    const link = linkOf('old', nothing);
+    await until('connected', () => link.isConnected);
+    expect(link.isReplaced).toBe(false);
+    expect(worker.hellos().map(({ instance }) => instance)).toEqual(['old', 'old']);
   });
 
   it('never dials again, and waits for no acknowledgement', async () => {

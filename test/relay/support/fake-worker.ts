@@ -36,6 +36,8 @@ export class FakeWorker {
   readonly frames: FrameFromRelay[] = [];
   /** `false` leaves events unacknowledged. */
   acknowledges = true;
+  /** Close code with which the next `hello` is answered. */
+  closeHelloWith: number | undefined;
   /** HTTP status to refuse the next upgrades with. */
   refuseWith: number | undefined;
   readonly #server = createServer();
@@ -138,6 +140,11 @@ export class FakeWorker {
 
   /** As the worker does: a new process takes the place of an older one of the same relay. */
   #greet(socket: WebSocket, instance: string): void {
+    if (this.closeHelloWith !== undefined) {
+      socket.close(this.closeHelloWith);
+      this.closeHelloWith = undefined;
+      return;
+    }
     for (const [other, itsInstance] of this.#instances)
       if (itsInstance !== instance) other.close(CLOSE_REPLACED);
     this.#instances.set(socket, instance);
