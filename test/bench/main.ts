@@ -1,7 +1,9 @@
 // Runs one benchmark by name: `npm run bench -- calls`.
 const BENCHMARKS: Record<string, () => Promise<{ run: (args: string[]) => Promise<object> }>> = {
+  ack: () => import('./ack.ts'),
   calls: () => import('./calls.ts'),
   dials: () => import('./dials.ts'),
+  setups: () => import('./setups.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -1,0 +1,4 @@
+CREATE TABLE `acks` (
+	`id` text PRIMARY KEY NOT NULL,
+	`at_ms` integer NOT NULL
+);
