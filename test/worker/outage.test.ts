@@ -51,7 +51,7 @@ it('a webhook that could not be stored is not acknowledged; its next delivery is
   const wacid = unique('wacid.');
   const webhook = connectWebhook({ id: wacid, phoneNumberId });
   await withoutRecord(async () => {
-    expect((await postWebhook(webhook)).status).toBe(500);
+    expect((await postWebhook(webhook)).status).toBe(503);
     expect(relay.last('call.answer')).toBeUndefined();
   });
   expect(await findCall(wacid)).toBeUndefined();

@@ -29,6 +29,7 @@ const PROBLEMS = {
   'too-many-requests': [429, 'Too many requests with wrong keys'],
   upstream: [502, 'The provider did not do it'],
   'not-configured': [503, 'The server is not configured'],
+  'record-away': [503, 'The record cannot be reached'],
   overloaded: [503, 'The server has too much to do'],
 } as const;
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -87,6 +88,14 @@ export function problemResponse(problem: Problem): Response {
   return render(status, { type, title, status, ...problem.members }, problem.retryAfterS);
 }
 
+const AWAY = 'Nothing was done. Try again in a few seconds';
+const AWAY_S = 3;
+
+/** By its words, because errors that come from the Switchboard keep nothing else. A broken constraint is a defect of ours. */
+const isRecordAway = ({ message }: Error): boolean =>
+  /^(Failed query|D1_ERROR|the record is out of reach)/.test(message) &&
+  !/constraint/i.test(message);
+
 export function onError(error: Error, c: Context): Response {
   if (error instanceof Problem) return problemResponse(error);
   // Hono itself throws this for a body that is not JSON.
@@ -99,6 +108,7 @@ export function onError(error: Error, c: Context): Response {
     route: routePath(c, -1),
     error: String(error),
   });
+  if (isRecordAway(error)) return problemResponse(new Problem('record-away', AWAY, {}, AWAY_S));
   return render(500, { type: 'about:blank', title: 'Internal error', status: 500 });
 }
 
