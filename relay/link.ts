@@ -103,6 +103,11 @@ export class Link {
     return this.#isReplaced;
   }
 
+  /** Events that the worker has not acknowledged, and those given up so far. */
+  get outbox(): Pick<Outbox, 'size' | 'dropped'> {
+    return this.#outbox;
+  }
+
   start(): void {
     this.#dial();
   }

@@ -12,6 +12,10 @@ export type RelayState = {
   readonly isDraining: boolean;
   /** The worker has welcomed it. */
   readonly isConnected: boolean;
+  /** Events that the worker has not acknowledged. */
+  readonly unacknowledged: number;
+  /** Events given up since the start. */
+  readonly dropped: number;
 };
 
 /** A call between its first and its last event. */
@@ -111,6 +115,16 @@ export class Metrics {
     );
     this.#gauge('roomline_relay_connected', '1: the worker has welcomed this relay', () =>
       Number(state().isConnected),
+    );
+    this.#gauge(
+      'roomline_relay_outbox_events',
+      'Events that the worker has not acknowledged yet',
+      () => state().unacknowledged,
+    );
+    this.#gauge(
+      'roomline_relay_outbox_dropped_events',
+      'Events given up since the start, because the worker was away for too long',
+      () => state().dropped,
     );
   }
 

@@ -39,6 +39,8 @@ export type MediaPath = { local: string; local_type: string; remote: string };
 export type Leg = {
   /** Our answer or offer as it must go to the provider. */
   readonly sdp: string;
+  /** A connectivity check was answered; what is missing then is the handshake. */
+  readonly isReachable: boolean;
   /** Starts connectivity checks. Repeating it changes nothing. */
   connect: () => void;
   /** Encrypts and sends one RTP or RTCP packet; dropped while not up. The bytes may be reused afterwards. */

@@ -36,6 +36,8 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
     capacity: registry.capacity,
     isDraining: registry.isDraining,
     isConnected: link.isConnected,
+    unacknowledged: link.outbox.size,
+    dropped: link.outbox.dropped,
   }));
   const registry: Registry = new Registry(config.RELAY_CAPACITY, {
     openLeg: createOpenLeg(legOptions, log),

@@ -217,7 +217,11 @@ export class Session {
     if (this.#state !== 'preparing') return;
     this.#state = 'connecting';
     this.#connectTimer = setTimeout(
-      () => this.close('media-failed', 'not connected within 20 s'),
+      () =>
+        this.close(
+          'media-failed',
+          leg.isReachable ? 'handshake not done within 20 s' : 'not connected within 20 s',
+        ),
       CONNECT_MS_MAX,
     );
     leg.connect();

@@ -92,6 +92,7 @@ function ownParts(
 
 class WhatsappLeg implements OfferedLeg {
   sdp = '';
+  isReachable = false;
   readonly #peer: PeerConnection;
   readonly #handlers: LegHandlers;
   readonly #log: Log;
@@ -106,6 +107,7 @@ class WhatsappLeg implements OfferedLeg {
     this.#handlers = handlers;
     this.#log = log;
     peer.onTrack(guarded(log, 'leg.track-failed', (track) => this.#take(track)));
+    peer.onIceStateChange(guarded(log, 'leg.ice-state-failed', (state) => this.#iceChanged(state)));
     peer.onStateChange(guarded(log, 'leg.state-failed', (state) => this.#changed(state)));
   }
 
@@ -210,6 +212,10 @@ class WhatsappLeg implements OfferedLeg {
         if (this.#state !== 'closed') this.#handlers.onPacket(bytes);
       }),
     );
+  }
+
+  #iceChanged(state: string): void {
+    if (state === 'connected' || state === 'completed') this.isReachable = true;
   }
 
   #changed(state: string): void {

@@ -65,6 +65,16 @@ it('tells of a call while it lasts, and of its quality afterwards', async () => 
   }
 });
 
+it('shows what the worker has not acknowledged', async () => {
+  rig.worker.acknowledges = false;
+  const { id } = await rig.answeredCall();
+  expect((await read()).value('roomline_relay_outbox_events')).toBe(1);
+  rig.worker.acknowledges = true;
+  rig.worker.send({ type: 'call.close', call_id: id });
+  await rig.worker.event(id, 'ended');
+  for (;;) if ((await read()).value('roomline_relay_outbox_events') === 0) return;
+});
+
 it('counts the sockets to the worker', async () => {
   const before = (await read()).value('roomline_relay_connects_total') ?? 0;
   rig.worker.cut();

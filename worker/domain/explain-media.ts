@@ -53,6 +53,7 @@ export function neverConnected({ detail, user }: Facts): Verdict {
       );
     // Observed with libdatachannel 0.24: unanswered checks fail after 39 s only, a refused certificate at once.
     case 'failed':
+    case 'handshake not done within 20 s':
     case 'disconnected':
     case 'closed':
       return theirs(

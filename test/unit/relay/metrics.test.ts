@@ -4,7 +4,14 @@ import type { Ticker } from '../../../relay/ports.ts';
 import { RELAY_END_REASONS, type CallStats } from '../../../relay/protocol.ts';
 import { Exposition } from './exposition.ts';
 
-const IDLE: RelayState = { calls: 0, capacity: 50, isDraining: false, isConnected: false };
+const IDLE: RelayState = {
+  calls: 0,
+  capacity: 50,
+  isDraining: false,
+  isConnected: false,
+  unacknowledged: 0,
+  dropped: 0,
+};
 
 function rig(state: () => RelayState = () => IDLE) {
   let nowMs = 5_000;
@@ -33,12 +40,21 @@ it('shows the relay as it is at the moment of reading', async () => {
   const before = await read();
   expect(before.value('roomline_relay_calls')).toBe(0);
   expect(before.value('roomline_relay_connected')).toBe(0);
-  state = { calls: 3, capacity: 50, isDraining: true, isConnected: true };
+  state = {
+    calls: 3,
+    capacity: 50,
+    isDraining: true,
+    isConnected: true,
+    unacknowledged: 12,
+    dropped: 2,
+  };
   const after = await read();
   expect(after.value('roomline_relay_calls')).toBe(3);
   expect(after.value('roomline_relay_capacity_calls')).toBe(50);
   expect(after.value('roomline_relay_draining')).toBe(1);
   expect(after.value('roomline_relay_connected')).toBe(1);
+  expect(after.value('roomline_relay_outbox_events')).toBe(12);
+  expect(after.value('roomline_relay_outbox_dropped_events')).toBe(2);
 });
 
 it('names and types every metric as Prometheus wants it, and labels none with an id', async () => {

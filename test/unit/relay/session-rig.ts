@@ -46,6 +46,7 @@ export function rig(change: Partial<SessionDeps> = {}) {
     leg = handlers;
     return {
       sdp,
+      isReachable: false,
       connect: () => calls.push('connect'),
       send: (bytes) => toProvider.push(bytes.slice()),
       close: () => calls.push('leg.close'),

@@ -366,3 +366,19 @@ describe('the registry', () => {
     expect(isDrained).toBe(true);
   });
 });
+
+it.each([
+  [true, 'handshake not done within 20 s'],
+  [false, 'not connected within 20 s'],
+])(
+  'says how far a connection came that was not made in time: reachable %s',
+  async (isReachable, detail) => {
+    const nothing = () => undefined;
+    const leg = { sdp: 'the answer', isReachable, connect: nothing, send: nothing, close: nothing };
+    const call = rig({ openLeg: async () => leg });
+    await call.session.answer(offer);
+    call.session.want(want(1, { connect: true }));
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(call.ends()).toMatchObject([{ reason: 'media-failed', detail }]);
+  },
+);

@@ -88,6 +88,12 @@ const MEDIA: Case[] = [
     'handshake-failed',
   ],
   [
+    'a handshake that nobody answers',
+    unanswered('media-failed', { detail: 'handshake not done within 20 s' }),
+    timeline('offered', 'relay-answered', 'ringing'),
+    'handshake-failed',
+  ],
+  [
     'no media for the phone, and no connection of ours ever',
     connected('provider-ended', { detail: '138021: Media receive timeout', quality: null }),
     timeline('ringing', 'answered'),
