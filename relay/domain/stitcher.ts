@@ -46,8 +46,11 @@ const FOLLOW_MS = 0.02;
 /** Offsets from the grid below this need no correction, in ms. */
 const FOLLOW_DEAD_BAND_MS = 20;
 
-/** A process that stood still longer than this skips the time instead of sending all that silence at once, in ms. */
-const STALL_MS = 250;
+/**
+ * A process that stood still longer than this skips the time, in ms. Up to this long it sends the silence that is missing, all at
+ * once: 100 small packets, which keep the stream whole and which a receiver plays faster.
+ */
+const STALL_MS = 2_000;
 
 /** Sequence jumps from here on are a new stream, not a loss. */
 const JUMP_PACKETS_MIN = 100;

@@ -185,7 +185,22 @@ it('does not let a burst after a stall run into the future, and keeps the stream
   expect(stitcher.dropped).toBeGreaterThan(0);
 });
 
-it('skips time it could not fill instead of sending it all at once', () => {
+it('makes up for standing still, so that the stream stays whole', () => {
+  const { stitcher, sent, say, runTo, open } = rig();
+  open();
+  runTo(100);
+  for (const stallMs of [300, 1_000, 1_940]) {
+    const before = sent.length;
+    const fromMs = sent.length * 20;
+    stitcher.tick(fromMs + LATE_MS + stallMs);
+    expect(sent.length - before).toBe(stallMs / 20);
+  }
+  runTo(sent.length * 20 + LATE_MS);
+  say(1);
+  expectUnbroken(sent);
+});
+
+it('skips more time than anybody would hear made up for', () => {
   const { stitcher, sent, runTo, open } = rig();
   open();
   runTo(100);
