@@ -67,7 +67,6 @@ export const recordOutcome = (nowMs: number): NewJob => ({
 
 /** Fixes the outcome and frees everything; the provider knows already, or was never asked for anything. */
 export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
-  const hadRoom = call.isRoomCreated || call.pending.some(({ job }) => isRoomCreation(job));
   // What has not been started has lost its point.
   const pending = withoutQueuedGraph(call.pending).filter((job) => job.leaseUntilMs !== null);
   const isKnownUser = call.caller !== null;
@@ -79,7 +78,9 @@ export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
       offerSdp: null,
       answerSdp: null,
       pending,
-      timers: hadRoom ? { cleanUp: nowMs + CLEAN_UP_MS, sweep: nowMs + SWEEP_MS } : {},
+      timers: mayHaveRoom(call, result)
+        ? { cleanUp: nowMs + CLEAN_UP_MS, sweep: nowMs + SWEEP_MS }
+        : {},
     },
     entry: { type: 'ended', detail: outcomeDetail(result) },
     add: isKnownUser ? [recordOutcome(nowMs), ...fallback(call, result, nowMs)] : [],
@@ -93,6 +94,13 @@ function fallback(call: Call, { reason }: Outcome, nowMs: number): NewJob[] {
   if (!call.hasFallbackText || !wasThere || !FAILED_CALLER.has(reason)) return [];
   return [{ job: { lane: 'message', action: 'fallback' }, giveUpAtMs: nowMs + FALLBACK_MS }];
 }
+
+/** A request for the room that failed may have been carried out; and whoever was given a seat makes the room by joining it. */
+const mayHaveRoom = (call: Call, { reason }: Outcome): boolean =>
+  call.isRoomCreated ||
+  call.claim !== null ||
+  reason === 'room-failed' ||
+  call.pending.some(({ job }) => isRoomCreation(job));
 
 const isRoomCreation = (job: Job): boolean => job.lane === 'room' && job.action === 'create';
 
@@ -166,11 +174,15 @@ export const failureText = (failure: JobFailure): string =>
 /** Another attempt where that can help; null where it cannot, must not, or its time is over. */
 export function again(call: Call, done: PendingJob, failure: JobFailure, nowMs: number): Answer {
   if (failure.kind === 'refused' || classOfJob(done.job) === 'never-repeat') return null;
-  const pending = retryJob(call.pending, done, nowMs);
-  return (
-    pending && {
-      patch: { pending },
-      entry: { type: 'action-failed', detail: failureDetail(done, failure) },
-    }
-  );
+  const retried = retryJob(call.pending, done, nowMs);
+  if (!retried) return null;
+  const { nextJobId } = call;
+  return {
+    patch: {
+      // By another name, so that what is still heard of this attempt is not taken for news of the next one.
+      pending: retried.map((entry) => (entry.id === done.id ? { ...entry, id: nextJobId } : entry)),
+      nextJobId: nextJobId + 1,
+    },
+    entry: { type: 'action-failed', detail: failureDetail(done, failure) },
+  };
 }

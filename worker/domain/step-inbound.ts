@@ -177,7 +177,7 @@ export function onPreAccept(
   // Pre-accepting only saves time: people are rung although the provider is slow to take the answer.
   const retry = isWaiting ? again(call, done, result, nowMs) : null;
   return {
-    patch: { ...starts, pending: retry?.patch?.pending ?? pending },
+    patch: { ...starts, pending, ...retry?.patch },
     entry: {
       type: starts.state ? 'ringing' : 'action-failed',
       detail: failureDetail(done, result),

@@ -45,6 +45,11 @@ const NAMELESS: JobFailure = {
 const AGENT_RING_MS = 30_000;
 /** How long an agent may take to join, in ms: a browser asks for the microphone. Nobody waits on the other side. */
 const AGENT_JOIN_MS = 20_000;
+/**
+ * How long a call is kept whose SDP answer never came, in ms from the pickup. Provider: the user's side ends a call that has no
+ * media after 20 s, Calling API troubleshooting, read 2026-06.
+ */
+const ANSWER_MS = 20_000;
 /** How long a user who picked up waits for whom they were to talk with, in ms. */
 const JOIN_MS = 15_000;
 
@@ -90,6 +95,8 @@ export function begin(
   const timers = without(call.timers, 'ask');
   if (call.target?.kind !== 'agent') {
     const change = toOffering({ ...call, timers }, free, nowMs, { type });
+    // Without a relay it is over before it began.
+    if (change.patch?.outcome) return change;
     return { ...change, add: [createRoom, ...(change.add ?? [])] };
   }
   if (call.claim) {
@@ -225,7 +232,8 @@ export function onAnswer(call: Call, providerCallId: string, sdp: string, nowMs:
   const change = named(call, providerCallId, { type: 'answer-received' }, nowMs, {
     answerSdp: sdp,
   });
-  return { ...change, messages: ['apply', 'want'] };
+  const timers = without(change.patch?.timers ?? {}, 'mediaLost');
+  return { ...change, patch: { ...change.patch, timers }, messages: ['apply', 'want'] };
 }
 
 /** Something is heard of a call whose dial was given up as unsure, or cancelled while it was under way. */
@@ -279,6 +287,7 @@ function pickedUp(
   const timers = {
     ...without(change.patch?.timers ?? {}, 'ring'),
     ...(isExpected ? { join: nowMs + JOIN_MS } : {}),
+    ...(call.answerSdp === null ? { mediaLost: nowMs + ANSWER_MS } : {}),
   };
   return {
     ...change,

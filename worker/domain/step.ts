@@ -226,8 +226,10 @@ function onEndTold(call: Call, done: PendingJob, result: JobResult, nowMs: numbe
     };
   }
   const detail = failureDetail(done, result);
-  const retry = again(call, done, result, nowMs);
   // The provider's own webhook was faster.
+  const isConfirmed =
+    call.state === 'ended' && (call.direction === 'inbound' || call.finishedAtMs !== null);
+  const retry = isConfirmed ? null : again(call, done, result, nowMs);
   if (call.state === 'ended' && !retry) {
     return { patch: { pending }, entry: { type: 'action-failed', detail } };
   }
@@ -311,6 +313,8 @@ function onTimer(call: Call, name: TimerName, nowMs: number, free: Placement | n
         patch: { timers: without(call.timers, name) },
         entry: { type: 'room-clean-up', detail: { why: name } },
         add: [deleteRoom(nowMs)],
+        // The relay may not have heard it the first time.
+        messages: ['close'],
       };
   }
 }
