@@ -12,10 +12,13 @@ import {
   type RemoteParticipant,
   type RemoteTrack,
 } from '@livekit/rtc-node';
+import { setTimeout as delay } from 'node:timers/promises';
 import { amplitudeOf } from './tone.ts';
 
 const SAMPLE_RATE_HZ = 48_000;
 const FRAME_SAMPLES = SAMPLE_RATE_HZ / 50;
+
+const LEAVE_MS_MAX = 5_000;
 
 export class Participant {
   readonly room = new Room();
@@ -77,9 +80,10 @@ export class Participant {
     if (sid) await this.room.localParticipant?.unpublishTrack(sid);
   }
 
+  /** Resolves when it has left; a client that is stuck while it reconnects is left behind. */
   async leave(): Promise<void> {
     this.#isClosed = true;
-    await this.room.disconnect();
+    await Promise.race([this.room.disconnect(), delay(LEAVE_MS_MAX, undefined, { ref: false })]);
   }
 
   async #play(source: AudioSource): Promise<void> {
