@@ -25,6 +25,7 @@ import { createJoinRoom } from '../../relay/adapters/livekit-room.ts';
 import { JoinRefused, LiveKitSignal } from '../../relay/adapters/livekit-signal.ts';
 import { PEOPLE_MAX, TRACKS_MAX } from '../../relay/domain/room-people.ts';
 import type { RoomEnd } from '../../relay/ports.ts';
+import { noise } from '../support/noise.ts';
 import { FakeLiveKit, type FakeSeat } from './support/fake-livekit.ts';
 import { until } from './support/until.ts';
 
@@ -78,7 +79,7 @@ type Message = SignalResponse['message'];
 
 const word = fc.oneof(
   fc.constantFrom('anna', 'bea', 'caller', '', 'PA_1', 'TR_1', 'x'.repeat(300)),
-  fc.string({ unit: 'binary', maxLength: 12 }),
+  noise(12),
 );
 
 const sources = fc.constantFrom(TrackSource.UNKNOWN, TrackSource.MICROPHONE, TrackSource.CAMERA);
@@ -100,7 +101,7 @@ const person = fc
   });
 
 const sdp = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 300 }),
+  noise(300),
   fc.constantFrom(
     '',
     'v=0\r\n',
@@ -279,6 +280,50 @@ describe('a connection', () => {
     await until('media', isJoined);
     await until('the end', () => ends[0]);
     expect(ends).toEqual([{ why: 'lost', detail: 'signalling went silent' }]);
+  });
+
+  it.each([-1, 0, 2_147_483_647])(
+    'pings as usual when the server asks for %i s between pings',
+    async (seconds) => {
+      let seat: FakeSeat | undefined;
+      livekit.onSeat = (next) => {
+        seat = next;
+        next.welcome({ pingInterval: seconds, pingTimeout: seconds });
+      };
+      const { room, ends, told, isJoined } = join();
+      await until('media', isJoined);
+      const participants = [new ParticipantInfo({ identity: 'anna', sid: 'PA_1' })];
+      seat?.say({ case: 'update', value: new ParticipantUpdate({ participants }) });
+      await until('the update', () => told.length === 1);
+      expect(seat?.requests.filter((said) => said.case === 'pingReq')).toEqual([]);
+      expect(ends).toEqual([]);
+      await room.leave();
+    },
+  );
+
+  it('does not take its own participant of a connection before for somebody else', async () => {
+    let seat: FakeSeat | undefined;
+    livekit.onSeat = (next) => {
+      seat = next;
+      next.welcome();
+    };
+    const { room, ends, told, isJoined } = join();
+    await until('media', isJoined);
+    const { ACTIVE, DISCONNECTED } = ParticipantInfo_State;
+    const participants = [
+      new ParticipantInfo({ identity: 'caller', sid: 'PA_before', state: ACTIVE }),
+      new ParticipantInfo({
+        identity: 'caller',
+        sid: 'PA_before',
+        state: DISCONNECTED,
+        disconnectReason: DisconnectReason.DUPLICATE_IDENTITY,
+      }),
+      new ParticipantInfo({ identity: 'anna', sid: 'PA_1', state: ACTIVE }),
+    ];
+    seat?.say({ case: 'update', value: new ParticipantUpdate({ participants }) });
+    await until('the update', () => told.includes('+anna'));
+    expect([told, ends]).toEqual([['+anna'], []]);
+    await room.leave();
   });
 
   it('is lost when a message is larger than any that a server sends', async () => {

@@ -8,6 +8,7 @@ import {
   type FrameToRelay,
 } from '../../../relay/protocol.ts';
 import { Registry } from '../../../relay/registry.ts';
+import { noise } from '../../support/noise.ts';
 import { joined, wireAnswer } from './domain/offers.ts';
 import { AGENTS_ONLY, offer, place, rig, want } from './session-rig.ts';
 
@@ -61,7 +62,7 @@ const text = fc.oneof(
       ),
     ),
   fc.json(),
-  fc.string({ unit: 'binary', maxLength: 200 }),
+  noise(200),
   fc.constantFrom('['.repeat(60_000), '{"type":'.repeat(8_000), 'x'.repeat(70_000)),
 );
 

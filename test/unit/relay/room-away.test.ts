@@ -124,6 +124,18 @@ it('keeps the hold sound on until somebody who was heard before is heard again',
   call.session.close('closed');
 });
 
+it('ends the hold sound also for somebody who is back and says nothing', async () => {
+  const call = await openCall();
+  call.room().onReady('anna');
+  lose(call);
+  vi.advanceTimersByTime(1_000);
+  call.room().onJoined();
+  call.room().onReady('anna');
+  vi.advanceTimersByTime(1_000);
+  expect(new Set(payloads(call.toProvider.slice(-40)))).toEqual(new Set([hex(SILENCE_FRAME)]));
+  call.session.close('closed');
+});
+
 it('sends the provider nothing while it rings, and holds a caller who is answered meanwhile', async () => {
   const call = rig();
   await call.session.answer(offer);

@@ -6,7 +6,7 @@ import {
   LevelEstimate,
   opusTicks,
 } from '../../../../relay/domain/opus.ts';
-import { People, type PersonUpdate } from '../../../../relay/domain/room-people.ts';
+import { People, PEOPLE_MAX, type PersonUpdate } from '../../../../relay/domain/room-people.ts';
 import { SpeakerChoice } from '../../../../relay/domain/speaker.ts';
 
 describe('the audience', () => {
@@ -65,6 +65,17 @@ describe('people', () => {
       { type: 'left', identity: 'anna', why: 'lost' },
     ]);
     expect(people.apply(update({ left: 'lost' }))).toEqual([]);
+  });
+
+  it('are those that can be told of, up to a bound', () => {
+    const people = new People();
+    for (const identity of ['', 'x'.repeat(257)])
+      expect(people.apply(update({ identity }))).toEqual([]);
+    for (let n = 0; n < 2 * PEOPLE_MAX; n++) people.apply(update({ identity: `person-${n}` }));
+    expect([...people.all()]).toHaveLength(PEOPLE_MAX);
+    people.apply(update({ identity: 'person-7', left: 'left' }));
+    expect(people.apply(update({ identity: 'late' }))).toHaveLength(1);
+    expect([...people.all()]).toHaveLength(PEOPLE_MAX);
   });
 
   it('come back before the end of their last stay is reported', () => {

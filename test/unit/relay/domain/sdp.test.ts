@@ -14,6 +14,7 @@ import {
   writeOfferForLibrary,
   type OwnParts,
 } from '../../../../relay/domain/sdp-write.ts';
+import { noise } from '../../../support/noise.ts';
 import { documentedAnswer, documentedOffer, joined, wireAnswer, wireOffer } from './offers.ts';
 
 const parsed = (lines: readonly string[]): Offer => {
@@ -250,9 +251,9 @@ describe.each([
 
   it('is read whatever characters it is made of', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 2_000 }), (noise) => {
-        expect(parse(noise)).toMatchObject({ ok: false });
-        const result = parse(joined(make()) + noise);
+      fc.property(noise(2_000), (text) => {
+        expect(parse(text)).toMatchObject({ ok: false });
+        const result = parse(joined(make()) + text);
         if (!result.ok) expect(result.message).not.toBe('');
       }),
       { numRuns: 300 },
@@ -273,7 +274,7 @@ const mutated = (...makes: (() => string[])[]): fc.Arbitrary<string> =>
           line: fc.nat(30),
           kind: fc.constantFrom('drop', 'repeat', 'cut', 'noise', 'swap'),
           at: fc.nat(60),
-          noise: fc.string({ unit: 'binary', maxLength: 8 }),
+          noise: noise(8),
         }),
         { maxLength: 6 },
       ),
