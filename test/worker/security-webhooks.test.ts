@@ -171,23 +171,39 @@ describe('a body that was acknowledged', () => {
     expect(await record()).toEqual(before);
   });
 
-  it('changes nothing when it comes again: settings and restrictions of a number', async () => {
-    const change = (field: string, value: object) => ({
-      entry: [{ id: '1', changes: [{ field, value }] }],
-    });
-    await deliver(
-      change('account_settings_update', {
-        type: 'phone_number_settings',
-        phone_number_settings: {
-          phone_number_id: scene.phoneNumberId,
-          calling: { status: 'ENABLED' },
-        },
-      }),
-    );
+  const settings = (calling: object) => ({
+    entry: [
+      {
+        id: '1',
+        changes: [
+          {
+            field: 'account_settings_update',
+            value: {
+              type: 'phone_number_settings',
+              phone_number_settings: { phone_number_id: scene.phoneNumberId, calling },
+            },
+          },
+        ],
+      },
+    ],
+  });
+
+  it('changes nothing when it comes again: settings of a number', async () => {
+    await deliver(settings({ status: 'ENABLED' }));
     const before = await record();
     expect(JSON.stringify(before.numbers)).toContain('ENABLED');
     await replay();
     expect(await record()).toEqual(before);
+  });
+
+  it('leaves no password of a SIP server behind, and no settings that nobody could have made', async () => {
+    const servers = [{ hostname: 'sip.example.com', sip_user_password: 'hunter2' }];
+    await deliver(settings({ sip: { status: 'ENABLED', servers } }));
+    const before = await record();
+    expect(JSON.stringify(before.numbers)).toContain('sip.example.com');
+    expect(JSON.stringify(before.numbers)).not.toContain('hunter2');
+    await deliver(settings({ padding: 'x'.repeat(3_000_000) }));
+    expect((await record()).numbers).toEqual(before.numbers);
   });
 });
 

@@ -1,8 +1,12 @@
 // Changes of the fields `account_settings_update` and `account_update`, as far as they are about calling. Pure.
 import { z } from 'zod';
+import { withoutSecrets } from './calling.ts';
 import type { ProviderEvent } from './provider-event.ts';
 import { directionsOf } from './restriction.ts';
 import { optional, optionalSeconds, phoneNumberId, text } from './webhook-fields.ts';
+
+/** Longest settings that are kept, as characters of JSON; a full week with holidays has about 3,000. */
+const SETTINGS_CHARS_MAX = 32_768;
 
 /** Provider: Calling API settings, account_settings_update webhook, read 2026-07: `type` in both cases of letters. */
 const settingsValue = z.looseObject({
@@ -20,16 +24,20 @@ export function parseSettings(input: unknown): ProviderEvent[] {
     const isKnown = typeof type === 'string' && type.toLowerCase() === 'phone_number_settings';
     return [{ type: 'ignored', why: isKnown ? 'malformed-event' : 'other-field' }];
   }
-  const { phone_number_id, calling = null } = parsed.data.phone_number_settings;
+  const { phone_number_id, calling: reported = null } = parsed.data.phone_number_settings;
+  const calling = reported && withoutSecrets(reported);
+  if (JSON.stringify(calling).length > SETTINGS_CHARS_MAX) {
+    return [{ type: 'ignored', why: 'malformed-event' }];
+  }
   return [{ type: 'settings', phoneNumberId: phone_number_id, calling }];
 }
 
 /** Provider: Calling API settings, account_update webhooks about calling, read 2026-07. */
 const accountValue = z.looseObject({
   event: text,
-  phone_number: z.coerce.string().optional().catch(undefined),
+  phone_number: z.coerce.string().max(64).optional().catch(undefined),
   metadata: z
-    .looseObject({ display_phone_number: z.coerce.string().optional().catch(undefined) })
+    .looseObject({ display_phone_number: z.coerce.string().max(64).optional().catch(undefined) })
     .optional()
     .catch(undefined),
   violation_info: z

@@ -64,7 +64,7 @@ const statusItem = z.looseObject({
 
 const callsValue = z.looseObject({
   metadata: metadata.extend({
-    display_phone_number: z.coerce.string().optional().catch(undefined),
+    display_phone_number: z.coerce.string().max(64).optional().catch(undefined),
   }),
   contacts: contactList,
   calls: z.array(z.unknown()).optional(),

@@ -13,7 +13,7 @@ const field = z.string().min(1).max(1024);
 const envelope = z.looseObject({
   entry: z.array(
     z.looseObject({
-      id: z.coerce.string().optional().catch(undefined),
+      id: z.coerce.string().max(64).optional().catch(undefined),
       time: z.coerce.number().optional().catch(undefined),
       changes: z.array(z.looseObject({ field, value: z.unknown().optional() })),
     }),

@@ -1,0 +1,231 @@
+// Anything at all, sent to the real worker: it is taken, or refused by name. Never a 500, never half an effect.
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { mutatedFrom, SEED } from '../support/mutations.ts';
+import { webhookShapes } from '../support/webhook-shapes.ts';
+import { record, settled } from './record.ts';
+import { ADMIN_KEY, api, Outside, request, signature, unique } from './support.ts';
+
+const phoneNumberId = unique('55');
+let numberId = '';
+let contactId = '';
+
+beforeAll(async () => {
+  Outside.open();
+  const number = await api<{ id: string }>('POST', '/v1/numbers', {
+    provider: 'meta',
+    phone_number_id: phoneNumberId,
+    display_phone_number: '15550109999',
+    business_account_id: '100000000000001',
+    access_token: 'token',
+  });
+  numberId = number.body.id;
+  contactId = (await api<{ id: string }>('POST', '/v1/contacts', { phone: '351910000002' })).body
+    .id;
+});
+afterAll(async () => {
+  await settled();
+  vi.restoreAllMocks();
+});
+
+interface ProblemBody {
+  type?: string;
+  errors?: { field: string; expected: string }[];
+}
+
+const problemOf = async (response: Response): Promise<ProblemBody | null> => {
+  const isProblem = response.headers.get('content-type') === 'application/problem+json';
+  const text = await response.text();
+  return isProblem ? (JSON.parse(text) as ProblemBody) : null;
+};
+
+describe('a signed webhook', () => {
+  const post = async (body: string): Promise<Response> =>
+    request('/webhooks/whatsapp', {
+      method: 'POST',
+      body,
+      headers: { 'x-hub-signature-256': await signature(body) },
+    });
+
+  it('of which anything was changed is taken as a whole, or refused with nothing done', async () => {
+    const refused: string[] = [];
+    await fc.assert(
+      fc.asyncProperty(mutatedFrom(webhookShapes(phoneNumberId, unique(''))), async (payload) => {
+        const body = JSON.stringify(payload);
+        const response = await post(body);
+        expect([200, 400, 413]).toContain(response.status);
+        if (response.status === 200) return;
+        expect((await problemOf(response))?.type).toMatch(/:(too-deep|too-large)$/);
+        refused.push(body);
+      }),
+      { numRuns: 150, seed: SEED },
+    );
+    expect(Object.keys(Object.prototype)).toEqual([]);
+    expect(refused.length).toBeGreaterThan(0);
+    await settled();
+    const before = await record();
+    for (const body of refused) await post(body);
+    expect(await record()).toEqual(before);
+  });
+
+  it('that is any text is taken or refused', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'binary' }), async (text) => {
+        expect([200, 400]).toContain((await post(text)).status);
+      }),
+      { numRuns: 30, seed: SEED },
+    );
+  });
+});
+
+describe('a request of the API', () => {
+  /** Valid bodies of every route that takes JSON. */
+  const bodies = (): Readonly<Record<string, unknown[]>> => ({
+    'POST /v1/calls': [
+      { number_id: numberId, to: '+351910000003', connect: { room: true }, ring_seconds: 30 },
+      {
+        number_id: numberId,
+        contact_id: contactId,
+        connect: { ai: { name: 'concierge', metadata: 'order 17' } },
+        ask: {
+          text: 'May we call you?',
+          template: { name: 't', language: 'pt_PT', parameters: ['a'] },
+          wait_seconds: 600,
+        },
+      },
+      { number_id: numberId, recipient: 'PT.1349', connect: { agent_id: 'nobody' }, ask: true },
+    ],
+    'POST /v1/contacts': [{ phone: '+351 910 000 004', bsuid: 'PT.7', name: 'Ana' }],
+    [`POST /v1/contacts/${contactId}/permission-request`]: [
+      {
+        number_id: numberId,
+        text: 'May we call you?',
+        template: { name: 'ask', language: 'pt_PT', parameters: ['a'] },
+      },
+    ],
+    'POST /v1/agents': [{ name: 'Ana' }],
+    'POST /v1/relays': [{ id: 'relay-f' }],
+    'POST /v1/numbers': [
+      {
+        provider: '360dialog',
+        phone_number_id: '770001',
+        display_phone_number: '+351 21 000 0000',
+        access_token: 'token',
+        webhook_secret: '0123456789abcdef',
+        api_base_url: 'https://proxy.example.com/v1/',
+        business_account_id: '1',
+        app_id: '2',
+        forward_url: 'https://other.example.com/',
+      },
+    ],
+    [`PATCH /v1/numbers/${numberId}`]: [
+      { display_phone_number: '15550109999', app_id: null, forward_url: null },
+    ],
+    [`PATCH /v1/numbers/${numberId}/calling`]: [
+      {
+        enabled: true,
+        icon: 'shown',
+        countries: ['PT'],
+        callback_permission: true,
+        hours: {
+          timezone: 'Europe/Lisbon',
+          weekly: [{ day: 'monday', open: '09:00', close: '18:00' }],
+          holidays: [{ date: '2030-12-25', open: '10:00', close: '12:00' }],
+        },
+      },
+    ],
+  });
+
+  it('every route that takes JSON is among them', async () => {
+    const { paths } = await (
+      await request('/v1/openapi.json')
+    ).json<{ paths: Record<string, Record<string, { requestBody?: { content: object } }>> }>();
+    const documented = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).flatMap(([method, { requestBody }]) =>
+        requestBody && 'application/json' in requestBody.content
+          ? `${method.toUpperCase()} ${path}`
+          : [],
+      ),
+    );
+    const listed = Object.keys(bodies()).map((route) =>
+      route.replace(numberId, '{id}').replace(contactId, '{id}'),
+    );
+    expect(listed.toSorted()).toEqual(documented.toSorted());
+  });
+
+  it('of which anything was changed is done, or refused with the names of the fields', async () => {
+    const all = bodies();
+    for (const [route, valid] of Object.entries(all)) {
+      const [method = '', path = ''] = route.split(' ');
+      await fc.assert(
+        fc.asyncProperty(mutatedFrom(valid), async (body) => {
+          const response = await request(path, {
+            method,
+            headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+            body: JSON.stringify(body),
+          });
+          const isUpstream = response.status === 502;
+          expect(response.status < 500 || isUpstream).toBe(true);
+          const problem = await problemOf(response);
+          expect(response.status >= 400).toBe(problem !== null);
+          if (problem?.type !== 'urn:roomline:problem:invalid-request') return;
+          expect(problem.errors?.length).toBeGreaterThan(0);
+          for (const { field, expected } of problem.errors ?? []) {
+            expect([typeof field, field !== '', expected !== '']).toEqual(['string', true, true]);
+          }
+        }),
+        { numRuns: 25, seed: SEED },
+      );
+    }
+  });
+
+  it('with a query or a path of anything is done, or refused with the names of the fields', async () => {
+    const places: readonly ((text: string) => string)[] = [
+      (text) => `/v1/calls?state=${text}`,
+      (text) => `/v1/calls?cursor=${text}`,
+      (text) => `/v1/calls/${text}`,
+      (text) => `/v1/contacts?phone=${text}`,
+      (text) => `/v1/contacts?bsuid=${text}`,
+      (text) => `/v1/contacts?cursor=${text}`,
+      (text) => `/v1/contacts/${text}`,
+      (text) => `/v1/contacts/${contactId}/permission?number_id=${text}`,
+      (text) => `/v1/forwards?cursor=${text}`,
+      (text) => `/v1/usage?from=${text}`,
+      (text) => `/v1/usage?number_id=${text}`,
+      (text) => `/v1/numbers/${text}`,
+      (text) => `/v1/numbers/${text}/calling`,
+      (text) => `/v1/numbers/${text}/doctor`,
+      (text) => `/v1/events?after=${text}`,
+      (text) => `/v1/${text}`,
+    ];
+    const texts = fc.oneof(
+      fc
+        .string({ unit: 'binary', maxLength: 40 })
+        .map((text) => encodeURIComponent(wellFormed(text))),
+      fc.constantFrom(
+        '%',
+        '%ff',
+        '%00',
+        '..',
+        '%2e%2e%2f',
+        btoa('1:'),
+        'x'.repeat(5_000),
+        '9'.repeat(15),
+      ),
+      fc.constant(Array.from({ length: 130 }, () => 'ringing').join(',')),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...places), texts, async (place, text) => {
+        const headers = { authorization: `Bearer ${ADMIN_KEY}` };
+        const response = await request(place(text), { headers });
+        expect(response.status).toBeLessThan(500);
+        const problem = await problemOf(response);
+        expect(response.status >= 400).toBe(problem !== null);
+      }),
+      { numRuns: 150, seed: SEED },
+    );
+  });
+});
+
+/** Half a surrogate pair cannot stand in an address. */
+const wellFormed = (text: string): string => text.replaceAll(/\p{Surrogate}/gu, '');
