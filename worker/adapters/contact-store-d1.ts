@@ -84,18 +84,19 @@ export function createContactStore(db: DrizzleD1Database) {
 }
 
 /** Statements for a batch. A contact may exist already, and two calls may bring the same new one at once. */
-export const insertContact = (db: DrizzleD1Database, contact: Contact, atMs: number) => [
-  db
-    .insert(contacts)
-    .values({ id: contact.id, name: contact.name, createdAtMs: atMs })
-    .onConflictDoUpdate({
-      target: contacts.id,
-      set: { name: sql`coalesce(excluded.name, ${contacts.name})` },
-    }),
-  ...contact.identities.map((identity) =>
+export function insertContact(db: DrizzleD1Database, contact: Contact, atMs: number) {
+  const { id, name } = contact;
+  const identities = contact.identities.map((identity) => ({ ...identity, contactId: id }));
+  return [
     db
-      .insert(contactIdentities)
-      .values({ ...identity, contactId: contact.id })
-      .onConflictDoNothing(),
-  ),
-];
+      .insert(contacts)
+      .values({ id, name, createdAtMs: atMs })
+      .onConflictDoUpdate({
+        target: contacts.id,
+        set: { name: sql`coalesce(excluded.name, ${contacts.name})` },
+      }),
+    ...(identities.length === 0
+      ? []
+      : [db.insert(contactIdentities).values(identities).onConflictDoNothing()]),
+  ];
+}

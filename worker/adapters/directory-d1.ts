@@ -10,6 +10,28 @@ import { queryable } from './database.ts';
 export type Directory = ReturnType<typeof createDirectory>;
 
 export function createDirectory(db: DrizzleD1Database) {
+  async function readContacts(identities: readonly ContactIdentity[]) {
+    const known = new Map<string, ContactId>();
+    for (const some of queryable(identities.map(({ value }) => value))) {
+      const rows = await db
+        .select()
+        .from(contactIdentities)
+        .where(inArray(contactIdentities.value, some));
+      for (const { kind, value, contactId } of rows) {
+        known.set(`${kind} ${value}`, contactId as ContactId);
+      }
+    }
+    return {
+      async findContactId(asked: readonly ContactIdentity[]): Promise<ContactId | null> {
+        for (const { kind, value } of asked) {
+          const id = known.get(`${kind} ${value}`);
+          if (id !== undefined) return id;
+        }
+        return null;
+      },
+    };
+  }
+
   return {
     async numbers(): Promise<BusinessNumber[]> {
       const rows = await db.select().from(numbers).orderBy(numbers.createdAtMs, numbers.id);
@@ -33,22 +55,15 @@ export function createDirectory(db: DrizzleD1Database) {
 
     /** The contact that any of the identities belongs to, the first identity that is known deciding. */
     async findContactId(identities: readonly ContactIdentity[]): Promise<ContactId | null> {
-      if (identities.length === 0) return null;
-      const rows = await db
-        .select()
-        .from(contactIdentities)
-        .where(
-          inArray(
-            contactIdentities.value,
-            identities.map(({ value }) => value),
-          ),
-        );
-      for (const { kind, value } of identities) {
-        const row = rows.find((known) => known.kind === kind && known.value === value);
-        if (row) return row.contactId as ContactId;
-      }
-      return null;
+      return (await readContacts(identities)).findContactId(identities);
     },
+
+    /**
+     * The same for several people, read at once and not again.
+     *
+     * @param identities of everybody who will be asked for
+     */
+    readContacts,
 
     /** An id whose relay was revoked is free again. @returns false when the id is taken */
     async addRelay(id: string, secretHash: string, atMs: number): Promise<boolean> {

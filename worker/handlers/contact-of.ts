@@ -15,16 +15,19 @@ export interface ResolvedContact extends Contact {
   readonly isNew: boolean;
 }
 
+/** What finding a contact takes. */
+export interface ContactSource {
+  readonly config: { readonly TOKEN_ENCRYPTION_KEYS: SealingKeys };
+  readonly directory: Pick<Directory, 'findContactId'>;
+}
+
 /**
  * Finds the contact with these identities, or makes up a new one. Nothing is stored here.
  *
  * @param fallback what a contact without any identity is told apart by, such as the id of their one call
  */
 export async function resolveContact(
-  services: {
-    readonly config: { readonly TOKEN_ENCRYPTION_KEYS: SealingKeys };
-    readonly directory: Pick<Directory, 'findContactId'>;
-  },
+  services: ContactSource,
   identities: readonly ContactIdentity[],
   name: string | null,
   fallback: string,

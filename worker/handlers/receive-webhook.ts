@@ -1,6 +1,6 @@
 // A webhook whose signature is good: finds the numbers and contacts it is about and hands every event to whom it concerns.
 import { sha256Hex } from '../adapters/sealed-secret.ts';
-import { identitiesOf } from '../domain/contact.ts';
+import { identitiesOf, type ContactIdentity } from '../domain/contact.ts';
 import type { CallId } from '../domain/ids.ts';
 import {
   describeWebhook,
@@ -11,7 +11,7 @@ import {
 import type { BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
 import type { Delivery } from '../switchboard.ts';
-import { resolveContact } from './contact-of.ts';
+import { resolveContact, type ContactSource } from './contact-of.ts';
 import type { WebhookFacts } from './forward-webhook.ts';
 import { receiveAccountEvents, type AccountEvent } from './receive-account-event.ts';
 import { voicemailOf } from '../domain/voicemail.ts';
@@ -39,9 +39,14 @@ export async function receiveWebhook(
 ): Promise<WebhookFacts> {
   const events = parseWebhook(body);
   const { isCallsOnly, phoneNumberIds, accountIds } = describeWebhook(body);
-  const numbers = only
-    ? new Map([[only.phoneNumberId, only]])
-    : await services.directory.numbersByPhoneNumberId(phoneNumberIds);
+  const [numbers, directory] = await Promise.all([
+    only
+      ? new Map([[only.phoneNumberId, only]])
+      : services.directory.numbersByPhoneNumberId(phoneNumberIds),
+    // Callers wait for both, so both are read at once; but a message may make somebody known whom a later event is about.
+    isCallsOnly ? services.directory.readContacts(events.flatMap(callerOf)) : services.directory,
+  ]);
+  const source: ContactSource = { config: services.config, directory };
   const ignored: string[] = [];
   const deliveries: Delivery[] = [];
   const account: AccountEvent[] = [];
@@ -51,7 +56,7 @@ export async function receiveWebhook(
     else {
       const number = numbers.get(event.phoneNumberId);
       if (!number) ignored.push('unregistered-number');
-      else if (isAboutCall(event)) deliveries.push(await deliveryOf(services, number, event));
+      else if (isAboutCall(event)) deliveries.push(await deliveryOf(source, number, event));
       else await takeMessage(services, number, event);
     }
   }
@@ -62,6 +67,10 @@ export async function receiveWebhook(
   if (ignored.length > 0) services.later(services.directory.count(ignored));
   return { foreign: ignored.length > 0 || !isCallsOnly, phoneNumberIds, accountIds };
 }
+
+/** Who calls, as far as the event announces a call. */
+const callerOf = (event: ProviderEvent): ContactIdentity[] =>
+  event.type === 'offer' ? identitiesOf(event.caller) : [];
 
 const isAboutCall = (event: ProviderEvent): event is CallNews =>
   event.type === 'offer' ||
@@ -83,11 +92,11 @@ async function takeMessage(
 }
 
 async function deliveryOf(
-  services: Services,
+  source: ContactSource,
   number: BusinessNumber,
   event: CallNews,
 ): Promise<Delivery> {
-  if (event.type === 'offer') return offerOf(services, number, event);
+  if (event.type === 'offer') return offerOf(source, number, event);
   const { providerCallId, atMs } = event;
   const numberId = number.id;
   if (event.type === 'terminate') {
@@ -139,14 +148,14 @@ const inboundId = async (number: BusinessNumber, providerCallId: string): Promis
   (await sha256Hex(`${number.id}\n${providerCallId}`)).slice(0, ID_HEX_DIGITS) as CallId;
 
 async function offerOf(
-  services: Services,
+  source: ContactSource,
   number: BusinessNumber,
   event: Extract<ProviderEvent, { type: 'offer' }>,
 ): Promise<Delivery> {
   const { name } = event.caller;
   const id = await inboundId(number, event.providerCallId);
   const identities = identitiesOf(event.caller);
-  const contact = await resolveContact(services, identities, name ?? null, id);
+  const contact = await resolveContact(source, identities, name ?? null, id);
   const phone = identities.find(({ kind }) => kind === 'phone')?.value;
   const bsuid = identities.find(({ kind }) => kind === 'bsuid')?.value;
   const voicemail = voicemailOf(number.calling);
