@@ -189,7 +189,11 @@ export function onMediaEnded(
     return {
       ...end,
       // The relay has left already, so the room need not wait for it.
-      patch: { ...end.patch, quality, timers: { sweep: nowMs + SWEEP_MS } },
+      patch: {
+        ...end.patch,
+        quality,
+        timers: { ...without(end.patch.timers ?? {}, 'cleanUp'), sweep: nowMs + SWEEP_MS },
+      },
       add: [...end.add, deleteRoom(nowMs)],
       messages: [],
     };

@@ -161,3 +161,14 @@ it('an answer to our SDP that comes late is in time all the same', () => {
   pickedUp.after(15_000, { type: 'answer', providerCallId: WACID, sdp: 'answer' });
   expect(dueAtMs(pickedUp.call)).toBe(Infinity);
 });
+
+it('a relay that leaves a call whose dial is unsure does not stop the wait for its name', () => {
+  const unsure = callOf({ type: 'dial', dial });
+  unsure.reply('create');
+  unsure.after(10, { type: 'relay.offered', seq: 1, sdp: 'offer' });
+  unsure.reply('connect', lost);
+  unsure.after(10, { type: 'relay.ended', seq: 2, reason: 'internal', quality: null });
+  expect(unsure.call.state).toBe('ending');
+  for (let turn = 0; turn < 20 && unsure.call.state === 'ending'; turn++) unsure.tick();
+  expect(unsure.call.state).toBe('ended');
+});

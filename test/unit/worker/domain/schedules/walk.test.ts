@@ -1,0 +1,12 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { anyWalk, walk } from './walk.ts';
+
+it('whatever happens in whatever order, the machine keeps its word and comes to rest', () => {
+  fc.assert(
+    fc.property(anyWalk, (path) => {
+      expect(walk(path)).toEqual([]);
+    }),
+    { numRuns: 1_500 },
+  );
+});
