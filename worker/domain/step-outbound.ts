@@ -305,7 +305,15 @@ export function onOutboundTerminate(call: Call, termination: Termination, nowMs:
     finishedAtMs: termination.endedAtMs ?? termination.atMs,
   };
   switch (call.state) {
+    // A call that was not dialled yet cannot be meant.
     case 'tombstone':
+    case 'asking':
+    case 'offered':
+    case 'preparing':
+    case 'ringing':
+    case 'claimed':
+    case 'offering':
+    case 'accepting':
       return null;
     case 'ended':
       return call.finishedAtMs === null
@@ -326,14 +334,7 @@ export function onOutboundTerminate(call: Call, termination: Termination, nowMs:
         entry: { type: 'end-confirmed', detail: { by: 'webhook' } },
         add: [recordOutcome(nowMs)],
       };
-    case 'asking':
-    case 'offered':
-    case 'preparing':
-    case 'ringing':
-    case 'claimed':
-    case 'offering':
     case 'dialling':
-    case 'accepting':
     case 'active': {
       const end = finalEnd({ ...call, ...times }, terminationOutcome(call, termination), nowMs);
       return { ...end, patch: { ...end.patch, ...times } };

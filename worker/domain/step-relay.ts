@@ -22,21 +22,22 @@ const PLACEMENTS_MAX = 3;
 
 const isProbe = ({ job }: PendingJob): boolean => job.lane === 'room' && job.action === 'probe';
 
-/** The process that held the media is gone, or gave no SDP, or has no room: another one may still take the call. */
+/** The process that held the media is gone, or gave no SDP: another one may still take the call. */
 export function onNoRelay(
   call: Call,
   reason: OutcomeReason,
   free: Placement | null,
   nowMs: number,
-  detail?: string,
 ): Change {
-  return (
-    elsewhere(call, reason, free, nowMs) ?? ending(call, outcome(reason, 'system', detail), nowMs)
-  );
+  return elsewhere(call, reason, free, nowMs) ?? ending(call, outcome(reason, 'system'), nowMs);
 }
 
-/** Until the provider has seen our SDP, any relay will do. */
-function elsewhere(
+/**
+ * Until the provider has seen our SDP, any relay will do.
+ *
+ * @returns null when it has, or no other relay can take the call
+ */
+export function elsewhere(
   call: Call,
   why: OutcomeReason,
   free: Placement | null,
@@ -49,7 +50,12 @@ function elsewhere(
     patch: {
       placement: { ...free, attempt },
       isRoomJoined: false,
-      timers: { ...call.timers, relayAnswer: nowMs + RELAY_ANSWER_MS },
+      pending: call.pending.filter((entry) => !isProbe(entry)),
+      // Those of the relay before are over.
+      timers: {
+        ...without(call.timers, 'control', 'mediaLost'),
+        relayAnswer: nowMs + RELAY_ANSWER_MS,
+      },
     },
     entry: { type: 'placed-elsewhere', detail: { relay: free.relayId, why } },
     messages: [call.state === 'offered' ? 'answer' : 'offer'],

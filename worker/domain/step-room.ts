@@ -22,9 +22,9 @@ import { withoutJob, type Job, type JobResult, type PendingJob } from './job.ts'
 import { outcome, type EndedBy, type OutcomeReason } from './outcome.ts';
 import { ANSWER_MARGIN_MS } from './step-inbound.ts';
 import { awaitAgent, isMeantFor, joinBy } from './step-outbound.ts';
-import { onNoRelay } from './step-relay.ts';
+import { elsewhere } from './step-relay.ts';
 
-/** How long a relay tries to get back into a room. */
+/** How long a relay tries to get back into a room; then it says itself that the room is lost. */
 const REJOIN_MS = 10_000;
 const CLAIM_READY_MS = 5_000;
 /** A page reload looks like leaving and takes a few seconds. */
@@ -124,12 +124,21 @@ export function onClaim(call: Call, claim: Claim, nowMs: number): Answer {
       state: 'claimed',
       claim,
       excluded: call.excluded.filter((identity) => identity !== claim.identity),
+      // Left over from an earlier claim of theirs.
+      pending: call.pending.filter((job) => !isRemovalOf(claim.identity, job)),
       timers: { ...timers, claim: claimBy },
     },
     entry: { type: 'claimed', detail: { agent: claim.agentId } },
     add: call.direction === 'inbound' ? [] : [awaitAgent(claim.identity, claimBy)],
   };
 }
+
+/** Such a removal is still to be started, or to be tried again. */
+const isRemovalOf = (identity: string, { job, leaseUntilMs }: PendingJob): boolean =>
+  job.lane === 'room' &&
+  job.action === 'remove' &&
+  job.identity === identity &&
+  leaseUntilMs === null;
 
 /** Takes a claim back and lets the call ring on. */
 export function release(call: Call, why: string): Change {
@@ -168,6 +177,16 @@ const MEDIA_ENDS: Record<MediaEndReason, readonly [OutcomeReason, EndedBy]> = {
   'room-lost': ['room-lost', 'livekit'],
 };
 
+/** Ends that may be the doing of this relay or of its network. */
+const MAY_BE_THE_RELAYS: ReadonlySet<MediaEndReason> = new Set([
+  'closed',
+  'internal',
+  'no-capacity',
+  'media-failed',
+  'room-failed',
+  'room-lost',
+]);
+
 export function onMediaEnded(
   call: Call,
   event: { reason: MediaEndReason; detail?: string | undefined; quality: Call['quality'] },
@@ -181,19 +200,16 @@ export function onMediaEnded(
     const detail = event.detail === undefined ? {} : { detail: { detail: event.detail } };
     return { patch: { quality, timers }, entry: { type: 'media-lost', ...detail } };
   }
-  if (!isOver(call) && event.reason === 'no-capacity') {
-    return onNoRelay(call, 'no-relay', free, nowMs, event.detail);
-  }
   if (!isOver(call)) {
-    const end = ending(call, outcome(...MEDIA_ENDS[event.reason], event.detail), nowMs);
+    const [reason, endedBy] = MEDIA_ENDS[event.reason];
+    const moved = MAY_BE_THE_RELAYS.has(event.reason) ? elsewhere(call, reason, free, nowMs) : null;
+    if (moved) return moved;
+    const end = ending(call, outcome(reason, endedBy, event.detail), nowMs);
+    const timers = { ...without(end.patch.timers ?? {}, 'cleanUp'), sweep: nowMs + SWEEP_MS };
     return {
       ...end,
       // The relay has left already, so the room need not wait for it.
-      patch: {
-        ...end.patch,
-        quality,
-        timers: { ...without(end.patch.timers ?? {}, 'cleanUp'), sweep: nowMs + SWEEP_MS },
-      },
+      patch: { ...end.patch, quality, timers },
       add: [...end.add, deleteRoom(nowMs)],
       messages: [],
     };
@@ -230,13 +246,13 @@ export function onRoomJob(
         : {}),
     };
   }
-  const isNeeded = (action === 'create' || action === 'dispatch') && !isOver(call);
-  const isPointless = (action === 'create' || action === 'dispatch') && isOver(call);
+  const isPointless = action !== 'delete' && isOver(call);
   const retry = isPointless ? null : again(call, done, result, nowMs);
   if (retry) return retry;
-  if (isNeeded) {
-    const reason = action === 'create' && call.isRoomCreated ? 'room-lost' : 'room-failed';
-    const failed = outcome(reason, 'livekit', failureText(result));
+  // A room that could not be made again may live all the same: the relay knows whether it got back in.
+  const isNeeded = action === 'dispatch' || (action === 'create' && !call.isRoomCreated);
+  if (isNeeded && !isOver(call)) {
+    const failed = outcome('room-failed', 'livekit', failureText(result));
     return ending({ ...call, pending }, failed, nowMs);
   }
   return {

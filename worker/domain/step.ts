@@ -226,7 +226,7 @@ function onEndTold(call: Call, done: PendingJob, result: JobResult, nowMs: numbe
     };
   }
   const detail = failureDetail(done, result);
-  // The provider's own webhook was faster.
+  // The provider's own webhook was faster; of a call that turned up after its end none has come yet.
   const isConfirmed =
     call.state === 'ended' && (call.direction === 'inbound' || call.finishedAtMs !== null);
   const retry = isConfirmed ? null : again(call, done, result, nowMs);
