@@ -1,0 +1,238 @@
+// Everything that can happen to a call: the rows of the tables in ARCHITECTURE.md. The compiler sees to it that no event, job,
+// timer or end of the media is left out.
+import type { CallEvent, MediaEndReason, Placement } from '../../../../worker/domain/call.ts';
+import {
+  answers,
+  away,
+  ASK,
+  BEA,
+  BOT,
+  CLAIM,
+  claims,
+  dials,
+  fails,
+  hangUp,
+  joins,
+  leaves,
+  lost,
+  mediaEnds,
+  NOW,
+  offers,
+  permits,
+  ready,
+  relay,
+  replies,
+  says,
+  silent,
+  terminates,
+  type Column,
+  type Direction,
+  type Kind,
+  type Move,
+  type Way,
+} from './transitions-calls.ts';
+
+/** A case of something that happens. What is not said is as usual: another relay has room, the agent is the target. */
+export interface Case {
+  /** What is special about it; empty for the plain case. */
+  readonly label: string;
+  /** Where only one direction knows it. */
+  readonly only?: Direction;
+  readonly kind?: Kind;
+  /** How the call came into its state; null where it cannot be, or where the case makes no difference. */
+  readonly way?: Way | ((state: Column) => Way | null) | undefined;
+  readonly free?: Placement | null;
+}
+export interface EventCase extends Case {
+  readonly move: Move;
+  readonly nowMs?: number;
+}
+
+export const isEnd = (state: Column): boolean => state === 'ending' || state === 'ended';
+
+export const onlyIn =
+  (states: readonly Column[], way: Way = {}) =>
+  (state: Column): Way | null =>
+    states.includes(state) ? way : null;
+/** Before the provider has our SDP. */
+const unseen = onlyIn(['offered', 'offering']);
+
+/** A call whose dial went unanswered, and of which no webhook has come. */
+export const nameless = (state: Column, ...last: readonly Move[]): Way | null =>
+  state === 'dialling' || isEnd(state)
+    ? {
+        hold: ['graph.connect'],
+        at: { dialling: [fails('graph.connect', 'unsure')] },
+        endsFrom: 'dialling',
+        endsBy: hangUp,
+        isPatient: state === 'ended',
+        last,
+      }
+    : null;
+
+/** The relay is not heard of while it is in the room. */
+export const unheard: Way = { last: [joins, silent] };
+const agentHeard: Way = { at: { active: [ready(BEA)] } };
+const twoHeard = onlyIn(['accepting', 'active'], {
+  at: { accepting: [ready('agent-a2')], active: [ready(BEA), ready('agent-a2')] },
+});
+const botHeard = onlyIn(['active'], { at: { active: [ready(BOT)] } });
+export const inGrace = (why: 'left' | 'lost') =>
+  onlyIn(['accepting', 'active'], { ...agentHeard, last: [leaves(BEA, why)] });
+
+type PlainEvent = Exclude<CallEvent['type'], 'job' | 'tick' | 'relay.ended'>;
+
+export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
+  offer: [
+    { label: '', only: 'inbound', move: offers() },
+    {
+      label: 'no relay has room',
+      only: 'inbound',
+      way: onlyIn(['unknown']),
+      move: offers(),
+      free: null,
+    },
+    {
+      label: 'no relay has room, there is a voicemail',
+      only: 'inbound',
+      way: onlyIn(['unknown']),
+      move: offers({ isLeftToVoicemail: true }),
+      free: null,
+    },
+    {
+      label: 'after the answer limit',
+      only: 'inbound',
+      way: onlyIn(['unknown']),
+      move: offers(),
+      nowMs: NOW + 26_000,
+    },
+  ],
+  terminate: [
+    { label: '', move: terminates() },
+    { label: 'picked up', move: terminates({ wasPickedUp: true }) },
+    { label: 'with an error', move: terminates({ error: '138021: x', errorCode: 138021 }) },
+    {
+      label: 'with error 138020',
+      only: 'outbound',
+      move: terminates({ error: '138020: x', errorCode: 138020 }),
+    },
+    {
+      label: 'after our own end',
+      only: 'outbound',
+      way: onlyIn(['ended'], { endsBy: hangUp, last: [replies('graph.terminate')] }),
+      move: terminates({ wasPickedUp: true }),
+    },
+  ],
+  answer: [
+    { label: '', move: answers },
+    {
+      label: 'after the pickup',
+      way: onlyIn(['active'], { at: { dialling: [says('accepted')] } }),
+      move: answers,
+    },
+    { label: 'of a call without a name', way: (state) => nameless(state), move: answers },
+  ],
+  status: [
+    { label: '`ringing`', move: says('ringing') },
+    { label: '`accepted`', move: says('accepted') },
+    { label: '`rejected`', move: says('rejected') },
+    {
+      label: 'any, of a call without a name',
+      way: (state) => nameless(state),
+      move: says('ringing'),
+    },
+  ],
+  dial: [
+    { label: 'to ask first', kind: 'agent', move: dials('agent', { ask: ASK }) },
+    { label: 'for an agent', kind: 'agent', move: dials('agent') },
+    { label: 'for an agent, by that agent', kind: 'agent', move: dials('agent', { claim: CLAIM }) },
+    { label: 'for an AI agent or a room', kind: 'room', move: dials('room') },
+    { label: 'for one of those, no relay has room', kind: 'room', move: dials('room'), free: null },
+  ],
+  permission: [
+    { label: 'granted', move: permits(true) },
+    { label: 'granted, to that agent', kind: 'own', move: permits(true) },
+    { label: 'granted, for an AI agent or a room', kind: 'room', move: permits(true) },
+    {
+      label: 'granted for one of those, no relay has room',
+      kind: 'room',
+      move: permits(true),
+      free: null,
+    },
+    { label: 'declined', move: permits(false) },
+  ],
+  claim: [
+    { label: 'by an agent it is for', move: claims() },
+    { label: 'by another agent', only: 'outbound', move: claims('a2') },
+  ],
+  end: [{ label: '', move: hangUp }],
+  'relay.answered': [{ label: '', move: relay({ type: 'relay.answered', sdp: 'answer' }) }],
+  'relay.offered': [{ label: '', move: relay({ type: 'relay.offered', sdp: 'offer' }) }],
+  'relay.media-up': [{ label: '', move: relay({ type: 'relay.media-up' }) }],
+  'relay.room-joined': [{ label: '', way: { last: [away] }, move: joins }],
+  'relay.room-away': [{ label: '', move: away }],
+  'relay.participant-joined': [
+    { label: '', move: relay({ type: 'relay.participant-joined', identity: 'guest' }) },
+    {
+      label: 'the agent, within the grace',
+      way: inGrace('left'),
+      move: relay({ type: 'relay.participant-joined', identity: BEA }),
+    },
+  ],
+  'relay.publisher-skipped': [
+    { label: '', move: relay({ type: 'relay.publisher-skipped', identity: 'guest' }) },
+  ],
+  'relay.ready': [
+    { label: 'the agent', move: ready(BEA) },
+    { label: 'somebody else', move: ready('agent-a2') },
+    { label: 'anybody, within the grace', way: inGrace('left'), move: ready('agent-a2') },
+  ],
+  'relay.participant-left': [
+    { label: 'the agent', way: agentHeard, move: leaves(BEA, 'left') },
+    { label: 'the agent, `removed`', way: agentHeard, move: leaves(BEA, 'removed') },
+    { label: 'the agent, `lost`', way: agentHeard, move: leaves(BEA, 'lost') },
+    { label: 'the agent, another one is heard', way: twoHeard, move: leaves(BEA, 'left') },
+    { label: 'somebody who was not heard', move: leaves('guest', 'left') },
+    { label: 'the AI agent', kind: 'ai', way: botHeard, move: leaves(BOT, 'left') },
+    { label: 'the AI agent, `removed`', kind: 'ai', way: botHeard, move: leaves(BOT, 'removed') },
+    { label: 'the AI agent, `lost`', kind: 'ai', way: botHeard, move: leaves(BOT, 'lost') },
+  ],
+  'relay.lost': [
+    { label: '', move: lost },
+    { label: 'no other has room', way: unseen, move: lost, free: null },
+  ],
+  'relay.silent': [
+    { label: 'in the room', way: { last: [joins] }, move: silent },
+    { label: 'out of the room', way: { last: [away] }, move: silent },
+    { label: 'out of the room, no other has room', way: unseen, move: silent, free: null },
+  ],
+  'relay.back': [{ label: '', way: unheard, move: () => ({ type: 'relay.back' }) }],
+};
+
+const mediaEnd = (reason: MediaEndReason): EventCase[] => [
+  { label: `\`${reason}\``, move: mediaEnds(reason) },
+  { label: `\`${reason}\`, no other has room`, way: unseen, move: mediaEnds(reason), free: null },
+];
+
+/** The cases of `relay.ended`. */
+export const MEDIA_ENDS: Record<MediaEndReason, readonly EventCase[]> = {
+  closed: mediaEnd('closed'),
+  internal: [
+    ...mediaEnd('internal'),
+    {
+      label: '`internal`, of a call without a name',
+      only: 'outbound',
+      way: (state) => nameless(state),
+      move: mediaEnds('internal'),
+    },
+  ],
+  'no-capacity': mediaEnd('no-capacity'),
+  'media-failed': mediaEnd('media-failed'),
+  'media-lost': mediaEnd('media-lost'),
+  'unusable-offer': mediaEnd('unusable-offer'),
+  'unusable-answer': mediaEnd('unusable-answer'),
+  'room-failed': mediaEnd('room-failed'),
+  'room-lost': mediaEnd('room-lost'),
+  'room-deleted': mediaEnd('room-deleted'),
+  'removed-from-room': mediaEnd('removed-from-room'),
+};
