@@ -24,7 +24,8 @@ const worker = await unstable_startWorker({
     inspector: false,
     persist: persistFolder,
     watch: setting('WORKER_WATCH') === '1',
-    logLevel: 'warn',
+    // `log` writes every line of the worker; else only warnings and errors.
+    logLevel: process.env['WORKER_LOG_LEVEL'] === 'log' ? 'log' : 'warn',
     remote: false,
   },
 });
