@@ -59,12 +59,27 @@ export class Scene {
 
   /** Somebody calls, and it rings. */
   async ring(options: NewCall = {}): Promise<RingingCall> {
-    const phone = await this.dial(options);
+    return this.rings(await this.dial(options));
+  }
+
+  /** Waits until the call of a phone rings. */
+  async rings(phone: RingingCall['phone']): Promise<RingingCall> {
     const { call } = await this.events.first(
       'ring',
       (notice) => notice.type === 'ring' && notice.call.provider_call_id === phone.wacid,
     );
     return { call, phone };
+  }
+
+  /** Waits until the call of a phone rings or is over. @returns whether it rang first */
+  async ringsOrEnds(phone: RingingCall['phone']): Promise<boolean> {
+    const { type } = await this.events.first(
+      'ring or end',
+      (notice) =>
+        notice.call.provider_call_id === phone.wacid &&
+        (notice.type === 'ring' || notice.call.outcome !== null),
+    );
+    return type === 'ring';
   }
 
   /**
@@ -74,13 +89,9 @@ export class Scene {
   async dialUntilRefused(): Promise<{ record: CallDetails; report: PhoneView }> {
     for (;;) {
       const phone = await this.dial();
-      const notice = await this.events.first(
-        'ring or end',
-        ({ type, call }) =>
-          call.provider_call_id === phone.wacid && (type === 'ring' || call.outcome !== null),
-      );
-      const ringing = { call: notice.call, phone };
-      if (notice.type !== 'ring') return await this.ended(ringing);
+      const isRinging = await this.ringsOrEnds(phone);
+      const ringing = { call: await this.callOf(phone), phone };
+      if (!isRinging) return await this.ended(ringing);
       await this.stack.simulator.hangUp(phone.id);
       await this.ended(ringing);
     }

@@ -50,6 +50,27 @@ function portsIn(range: string): number {
   return last - first + 1;
 }
 
+/** Where one relay of a stack runs. */
+export type RelayPlace = {
+  /** Names its log. */
+  name: string;
+  /** How it reaches the worker. */
+  workerUrl: string;
+  httpPort: number;
+  /** A range such as `40000-40099`. */
+  udpPorts: string;
+  capacity: number;
+};
+
+/** The place of the relay that every stack has. */
+export const firstRelayPlace = ({ worker, relayHttp, relayUdp }: StackPorts): RelayPlace => ({
+  name: 'relay',
+  workerUrl: `http://127.0.0.1:${worker}`,
+  httpPort: relayHttp,
+  udpPorts: relayUdp,
+  capacity: Math.min(CAPACITY_MAX, portsIn(relayUdp)),
+});
+
 const UDP_PORTS_OF_TESTS = 64;
 const READY_MS_MAX = 60_000;
 
@@ -128,27 +149,27 @@ export async function startSimulator(
 /** Starts a relay and waits until the worker has welcomed it. */
 export async function startRelay(
   supervisor: Supervisor,
-  { ports }: StackOptions,
+  { name, workerUrl, httpPort, udpPorts, capacity }: RelayPlace,
   relay: Credentials['relay'],
 ): Promise<Child> {
   const child = await supervisor.start({
-    name: 'relay',
+    name,
     command: process.execPath,
     args: [join(ROOT, 'relay/main.ts')],
     cwd: ROOT,
     env: {
-      ROOMLINE_URL: `http://127.0.0.1:${ports.worker}`,
+      ROOMLINE_URL: workerUrl,
       RELAY_ID: relay.id,
       RELAY_SECRET: relay.secret,
-      RELAY_UDP_PORTS: ports.relayUdp,
-      RELAY_CAPACITY: String(Math.min(CAPACITY_MAX, portsIn(ports.relayUdp))),
+      RELAY_UDP_PORTS: udpPorts,
+      RELAY_CAPACITY: String(capacity),
       RELAY_BIND_ADDRESS: '127.0.0.1',
-      RELAY_HTTP_PORT: String(ports.relayHttp),
+      RELAY_HTTP_PORT: String(httpPort),
     },
     // SIGTERM, and the first SIGINT, let it finish its calls.
     stopSignal: 'SIGINT',
     secondSignalAfterMs: 50,
   });
-  await waitForHttp(child, `http://127.0.0.1:${ports.relayHttp}/readyz`, READY_MS_MAX);
+  await waitForHttp(child, `http://127.0.0.1:${httpPort}/readyz`, READY_MS_MAX);
   return child;
 }

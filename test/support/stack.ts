@@ -8,6 +8,7 @@ import { SimulatorClient } from '../local/simulator/client.ts';
 import { startLiveKit, type LiveKit } from './livekit-server.ts';
 import { ApiError, RoomlineClient } from './roomline-client.ts';
 import {
+  firstRelayPlace,
   numberOf,
   simulatorUrlOf,
   startRelay,
@@ -63,7 +64,8 @@ export class Stack {
 
   /** Starts the relay again, after it was stopped or killed. */
   async startRelay(): Promise<void> {
-    this.relay = await startRelay(this.supervisor, this.options, this.credentials.relay);
+    const place = firstRelayPlace(this.options.ports);
+    this.relay = await startRelay(this.supervisor, place, this.credentials.relay);
   }
 
   /** Starts the worker again on its database, after it was stopped. */
@@ -134,7 +136,7 @@ async function startParts(options: StackOptions, supervisor: Supervisor): Promis
 
   onStep('relay');
   const credentials = await register(admin, options, META_ACCESS_TOKEN);
-  const relay = await startRelay(supervisor, options, credentials.relay);
+  const relay = await startRelay(supervisor, firstRelayPlace(ports), credentials.relay);
   const simulator = new SimulatorClient(simulatorUrlOf(options));
   const parts = { options, supervisor, livekit, secrets, credentials, admin, simulator };
   return new Stack(parts, worker, relay);

@@ -59,8 +59,8 @@ export const DEFAULT_SECRETS = {
   accessToken: 'simulated-access-token',
 } as const;
 export const DEFAULT_APP_ID = '300000000000001';
-/** Quicker and fewer than Meta's, which go on for longer than a test. */
-const RETRY_DELAYS_MS = [250, 500, 1000, 2000, 4000] as const;
+/** Quicker than Meta's, and for one minute: Meta's go on for longer than any test. */
+const RETRY_DELAYS_MS = [250, 500, 1000, 2000, ...Array.from({ length: 14 }, () => 4000)];
 
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const bind = options.bind ?? '127.0.0.1';
