@@ -94,6 +94,9 @@ export async function withFault(
       await act();
       await delay(fault.delay_ms, undefined, { ref: false });
       return 'cut';
+    case 'drop':
+      await delay(fault.delay_ms, undefined, { ref: false });
+      return 'cut';
     default:
       throw new Error(`no such fault: ${String(fault.kind satisfies never)}`);
   }

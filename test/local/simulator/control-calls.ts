@@ -211,6 +211,7 @@ function play(call: SimulatedCall, body: z.output<typeof playRequest>): void {
   if (body.signal) media.startTalking(body.signal);
   if (body.send === 'talk') media.startTalking(call.options.play);
   if (body.send === 'listen') media.stopTalking();
+  if (body.send === 'reports') media.stopSending(true);
   if (body.send === 'nothing') media.stopSending();
   if (body.keys) media.press(body.keys, body.key_ms);
   call.note('play', JSON.stringify(body));

@@ -58,8 +58,8 @@ export const playRequest = z
       .regex(/^[0-9*#A-D]{1,32}$/i)
       .optional(),
     key_ms: z.number().int().min(40).max(5000).default(160),
-    /** `talk` sends the last signal, `listen` sends silence, `nothing` stops all packets. */
-    send: z.enum(['talk', 'listen', 'nothing']).optional(),
+    /** `talk` sends the last signal, `listen` sends silence, `reports` nothing but RTCP, `nothing` stops all packets. */
+    send: z.enum(['talk', 'listen', 'reports', 'nothing']).optional(),
   })
   .refine((body) => body.signal ?? body.keys ?? body.send, {
     message: 'one of signal, keys and send is required',

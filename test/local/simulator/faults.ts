@@ -64,8 +64,8 @@ export const graphFault = z.strictObject({
     .default('any'),
   /**
    * `server-error` and `rate-limit` do nothing and say so; `success-false` answers 200 without acting; `slow` acts at once
-   * and answers after `delay_ms`; `act-then-drop` acts, waits `delay_ms` and cuts the connection; `token-expired` is 401/190;
-   * `error` refuses with `code`.
+   * and answers after `delay_ms`; `act-then-drop` acts, waits `delay_ms` and cuts the connection, `drop` does so without
+   * acting; `token-expired` is 401/190; `error` refuses with `code`.
    */
   kind: z.enum([
     'server-error',
@@ -73,6 +73,7 @@ export const graphFault = z.strictObject({
     'success-false',
     'slow',
     'act-then-drop',
+    'drop',
     'token-expired',
     'error',
   ]),

@@ -18,7 +18,7 @@ export type MediaEndpoint = {
   markAccepted(): void;
   startTalking(signal?: Signal): void;
   stopTalking(): void;
-  stopSending(): void;
+  stopSending(keepReports?: boolean): void;
   press(digits: string, ms?: number): void;
   heard(): HeardReport;
   /** What was sent; absent for a browser, whose packets the simulator does not see. */

@@ -200,9 +200,14 @@ export class LitePhone {
     this.#talking.play({ kind: 'silence' });
   }
 
-  /** Stops sending RTP and RTCP, as a phone without network. Checks are still answered. */
-  stopSending(): void {
+  /**
+   * Stops sending RTP and RTCP, as a phone without network. Checks are still answered.
+   *
+   * @param keepReports true goes on with RTCP, as a phone whose voice gets lost on the way
+   */
+  stopSending(keepReports = false): void {
     this.#talking.stop();
+    if (keepReports) return;
     clearTimeout(this.#reports);
     this.#reports = undefined;
   }

@@ -18,6 +18,8 @@ export class BusinessPeer {
   answer = '';
   /** What goes out with `connect`. */
   offer = '';
+  /** RTCP packets about the phone's stream. */
+  reports = 0;
 
   private constructor() {
     this.#connection = new RTCPeerConnection({
@@ -86,6 +88,7 @@ export class BusinessPeer {
         const packet = { payloadType, sequence, timestamp, ssrc, payload };
         this.#hearing.hearRtp(packet, performance.timeOrigin + performance.now());
       });
+      track.onReceiveRtcp.subscribe(() => (this.reports += 1));
     });
   }
 

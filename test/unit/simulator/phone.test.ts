@@ -85,6 +85,20 @@ it('a phone that stops sending is silent on the wire, then goes on', async () =>
   await expect.poll(() => business.heard().arrivalGaps.length, POLL).toBe(1);
 });
 
+it('a phone whose voice gets lost still reports', async () => {
+  const phone = kept(await LitePhone.create());
+  const business = kept(await BusinessPeer.answering(phone.offer));
+  await phone.applyAnswer(business.answer);
+  await phone.connected;
+  await business.connected();
+  phone.startTalking();
+  await expect.poll(() => business.heard().packets, POLL).toBeGreaterThan(10);
+  phone.stopSending(true);
+  const sent = phone.said().packets;
+  await expect.poll(() => business.reports, POLL).toBeGreaterThan(0);
+  expect(phone.said().packets).toBe(sent);
+});
+
 it('an answer Meta would refuse is refused, and a valid one still works', async () => {
   const phone = kept(await LitePhone.create());
   const business = kept(await BusinessPeer.answering(phone.offer));

@@ -326,6 +326,14 @@ describe('faults', () => {
     expect(call.graph.map(({ status }) => status)).toEqual([null]);
   });
 
+  it('cutting the connection without acting leaves the call as it was', async () => {
+    const { id, wacid, answer } = await ringing();
+    await client.addFaults({ graph: [{ action: 'accept', kind: 'drop' }] });
+    await expect(action('accept', wacid, answer)).rejects.toThrow();
+    expect((await client.get(id)).state).not.toBe('live');
+    expect(await action('accept', wacid, answer)).toEqual(OK);
+  });
+
   it('global faults apply until they are cleared', async () => {
     await client.addFaults({ graph: [{ kind: 'server-error', times: 100 }] });
     const { wacid } = await ringing();
