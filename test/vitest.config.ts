@@ -16,6 +16,8 @@ const nodeProject = (name: keyof typeof ORDER, timeoutMs: number, filesAtOnce: n
     testTimeout: timeoutMs,
     hookTimeout: 120_000,
     maxWorkers: filesAtOnce,
+    // Tests that wait for the product's own limits do so together.
+    maxConcurrency: 12,
     sequence: { groupOrder: ORDER[name] },
   },
 });

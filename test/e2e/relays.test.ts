@@ -82,7 +82,7 @@ it.each<[how: string, isBackAtOnce: boolean]>([
   const next = await scene.talk();
   expect(await placedOn(next.call.id)).toBe(isBackAtOnce ? mainId() : small.id);
   await stillTalk(there);
-  for (const answered of [there, next]) expectUnbroken((await hangUp(answered)).report);
+  for (const answered of [there, next]) expectUnbroken((await hangUp(answered)).report.heard);
 });
 
 it('a relay that is told to stop finishes its call, takes no other, and exits', async () => {
@@ -99,7 +99,7 @@ it('a relay that is told to stop finishes its call, takes no other, and exits', 
   for (const { call } of others) expect(await placedOn(call.id)).toBe(small.id);
   await stillTalk(here);
   expect(relay.isRunning()).toBe(true);
-  expectUnbroken((await hangUp(here)).report);
+  expectUnbroken((await hangUp(here)).report.heard);
   expect(await relay.exited).toBe('code 0');
   for (const ringing of others) {
     await stack().simulator.hangUp(ringing.phone.id);
@@ -128,7 +128,7 @@ it('a relay that is told twice to stop at once ends its calls properly, and exit
   await expectFallbackText(stack(), report);
   expect(await relay.exited).toBe('code 0');
   await stillTalk(there);
-  expectUnbroken((await hangUp(there)).report);
+  expectUnbroken((await hangUp(there)).report.heard);
 });
 
 it('a relay that stands still for seconds keeps its calls, and what it was to take goes elsewhere', async () => {
@@ -150,7 +150,7 @@ it('a relay that stands still for seconds keeps its calls, and what it was to ta
   await Promise.all([stillTalk(here), stillTalk(there)]);
   await stack().simulator.hangUp(phone.id);
   await scene.ended(ringing);
-  expectUnbroken((await hangUp(there)).report);
+  expectUnbroken((await hangUp(there)).report.heard);
   const { record, report } = await hangUp(here);
   expect(entriesOf(record, 'control-lost')).toEqual([]);
   // What could not be sent meanwhile comes late or not at all, but nothing twice and nothing out of its order.
@@ -188,7 +188,7 @@ it('a relay that is full serves those who have a place; all others are told at o
   }
   for (const answered of talking) {
     await stillTalk(answered);
-    expectUnbroken((await hangUp(answered)).report);
+    expectUnbroken((await hangUp(answered)).report.heard);
   }
   await hangUp(await scene.talk());
 });

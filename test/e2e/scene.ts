@@ -1,11 +1,11 @@
 // What every end-to-end test needs: callers, agents, and the checks that hold for every call that has ended.
 import { RoomServiceClient } from 'livekit-server-sdk';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { CallView as PhoneView, NewCall } from '../local/simulator/client.ts';
 import type { EventStream } from '../support/event-stream.ts';
 import type { CallDetails, CallView, RoomlineClient } from '../support/roomline-client.ts';
 import type { Stack } from '../support/stack.ts';
-import { TestAgent, type AgentOptions } from '../support/test-agent.ts';
+import { TestAgent, type AgentOptions, type Seat } from '../support/test-agent.ts';
 
 /** What callers and agents sound like unless a test says otherwise, in Hz. */
 export const CALLER_HZ = 440;
@@ -108,7 +108,11 @@ export class Scene {
 
   /** An agent claims a call and joins its room. */
   async join(desk: RoomlineClient, callId: string, options: AgentOptions = {}): Promise<TestAgent> {
-    const seat = await desk.claim(callId);
+    return this.sit(await desk.claim(callId), options);
+  }
+
+  /** Somebody who has claimed a call joins its room. */
+  async sit(seat: Seat, options: AgentOptions = {}): Promise<TestAgent> {
     const agent = await TestAgent.join(seat, { toneHz: AGENT_HZ, ...options });
     this.#agents.push(agent);
     return agent;
@@ -142,9 +146,9 @@ export class Scene {
   ): Promise<{ record: CallDetails; report: PhoneView }> {
     await this.events.state(call.id, 'ended', timeoutMs);
     const report = await this.stack.simulator.waitFor(phone.id, ({ state }) => state === 'ended');
-    await expect
-      .poll(() => this.#rooms.listRooms([call.room]), { timeout: 10_000, interval: 50 })
-      .toEqual([]);
+    // `expect.poll` knows its test by what runs at the moment, which is no good to tests that run at once.
+    const isGone = async () => expect(await this.#rooms.listRooms([call.room])).toEqual([]);
+    await vi.waitFor(isGone, { timeout: 10_000, interval: 50 });
     const record = await this.stack.admin.call(call.id);
     const ends = record.timeline.filter(({ type }) => type === 'ended' || type === 'ending');
     expect(ends).toHaveLength(1);
