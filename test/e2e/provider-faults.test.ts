@@ -54,8 +54,7 @@ describe.concurrent.each(FAULTS)('the provider answers with %s', (_name, fault) 
   it('to pre_accept: the call rings and is answered', async () => {
     const ringing = await ring({ ...fault, action: 'pre_accept' });
     await answer(ringing);
-    await stack().simulator.hangUp(ringing.phone.id);
-    const { record, report } = await scene.ended(ringing);
+    const { record, report } = await scene.hangUp(ringing);
     expect(record.outcome?.reason).toBe('caller-hung-up');
     expect(statusesOf(graphOf(report), 'accept')).toEqual(['200']);
   });
@@ -63,8 +62,7 @@ describe.concurrent.each(FAULTS)('the provider answers with %s', (_name, fault) 
   it('to accept: the call is connected', async () => {
     const ringing = await ring({ ...fault, action: 'accept' });
     await answer(ringing);
-    await stack().simulator.hangUp(ringing.phone.id);
-    const { record } = await scene.ended(ringing);
+    const { record } = await scene.hangUp(ringing);
     expect(record.outcome?.reason).toBe('caller-hung-up');
   });
 

@@ -1,6 +1,7 @@
 // What WhatsApp's side does wrong or in an odd order, seen through the whole product.
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { useStack } from '../support/use-stack.ts';
+import { dialWithOffer } from './odd-offer.ts';
 import { graphOf, Scene } from './scene.ts';
 
 const stack = useStack('provider');
@@ -60,13 +61,7 @@ it('a call to a number that is not registered here is acknowledged and left alon
 });
 
 it('an offer that cannot be used is rejected, and the record names what is wrong with it', async () => {
-  const { simulator } = stack();
-  // Its own announcement is held back; the one that is sent instead offers a codec that nobody can relay.
-  const phone = await scene.dial({ faults: { webhooks: { drop: ['connect'] } } });
-  const { offer } = await simulator.get(phone.id);
-  const sdp = offer.replace(/opus\/48000\/2/gi, 'PCMA/8000');
-  expect(sdp).not.toBe(offer);
-  await simulator.sendWebhook({ body: connectWebhook(phone.wacid, sdp) });
+  const phone = await dialWithOffer(scene, (sdp) => sdp.replace(/opus\/48000\/2/gi, 'PCMA/8000'));
   const call = await scene.callOf(phone);
   const { record, report } = await scene.ended({ call, phone });
   expect(record.outcome).toMatchObject({ result: 'upstream_error', reason: 'unusable-offer' });
@@ -124,38 +119,4 @@ it('two calls in one webhook are two calls', async () => {
     const { record } = await scene.ended(ringing);
     expect(record.outcome?.reason).toBe('caller-gave-up');
   }
-});
-
-/** A call as Meta announces it. */
-const connectWebhook = (wacid: string, sdp: string) => ({
-  object: 'whatsapp_business_account',
-  entry: [
-    {
-      id: '100000000000001',
-      changes: [
-        {
-          field: 'calls',
-          value: {
-            messaging_product: 'whatsapp',
-            metadata: {
-              display_phone_number: stack().number.displayPhoneNumber,
-              phone_number_id: stack().number.phoneNumberId,
-            },
-            contacts: [{ profile: { name: 'Odd Offer' }, wa_id: '351919999999' }],
-            calls: [
-              {
-                id: wacid,
-                from: '351919999999',
-                to: stack().number.displayPhoneNumber,
-                event: 'connect',
-                timestamp: String(Math.floor(Date.now() / 1000)),
-                direction: 'USER_INITIATED',
-                session: { sdp_type: 'offer', sdp },
-              },
-            ],
-          },
-        },
-      ],
-    },
-  ],
 });

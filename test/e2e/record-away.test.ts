@@ -25,8 +25,7 @@ afterAll(async () => {
 
 /** What every call of a user should come to, whatever happened on its way. */
 async function expectServed(ringing: RingingCall): Promise<void> {
-  await stack().simulator.hangUp(ringing.phone.id);
-  const { record, report } = await scene.ended(ringing);
+  const { record, report } = await scene.hangUp(ringing);
   expect(record.outcome?.reason).toBe('caller-hung-up');
   expect(graphOf(report)).toEqual(FULL_GRAPH);
   for (const type of ['offered', 'ringing', 'claimed', 'ready', 'answered']) {

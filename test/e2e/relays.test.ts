@@ -49,16 +49,9 @@ const mainId = (): string => stack().credentials.relay.id;
 
 const placedOn = async (id: string): Promise<unknown> => relayOf(await stack().admin.call(id));
 
-/** Both sides still hear each other, with tones that were not there before. */
-async function stillTalk({ agent, phone }: AnsweredCall): Promise<void> {
-  agent.speak(700);
-  await stack().simulator.play(phone.id, { signal: { kind: 'tone', hz: 600 } });
-  await Promise.all([scene.phoneHears(phone.id, 700), agent.hears(600)]);
-}
-
+/** The caller hangs up, and that is how the call ends. */
 async function hangUp(answered: AnsweredCall) {
-  await stack().simulator.hangUp(answered.phone.id);
-  const ended = await scene.ended(answered);
+  const ended = await scene.hangUp(answered);
   expect(ended.record.outcome?.reason).toBe('caller-hung-up');
   return ended;
 }
@@ -81,7 +74,7 @@ it.each<[how: string, isBackAtOnce: boolean]>([
 
   const next = await scene.talk();
   expect(await placedOn(next.call.id)).toBe(isBackAtOnce ? mainId() : small.id);
-  await stillTalk(there);
+  await scene.stillTalk(there);
   for (const answered of [there, next]) expectUnbroken((await hangUp(answered)).report.heard);
 });
 
@@ -97,13 +90,12 @@ it('a relay that is told to stop finishes its call, takes no other, and exits', 
     });
   const others = [await scene.ring(), await scene.ring()];
   for (const { call } of others) expect(await placedOn(call.id)).toBe(small.id);
-  await stillTalk(here);
+  await scene.stillTalk(here);
   expect(relay.isRunning()).toBe(true);
   expectUnbroken((await hangUp(here)).report.heard);
   expect(await relay.exited).toBe('code 0');
   for (const ringing of others) {
-    await stack().simulator.hangUp(ringing.phone.id);
-    await scene.ended(ringing);
+    await scene.hangUp(ringing);
   }
 });
 
@@ -127,7 +119,7 @@ it('a relay that is told twice to stop at once ends its calls properly, and exit
   expect(graphOf(report).at(-1)).toBe('terminate 200');
   await expectFallbackText(stack(), report);
   expect(await relay.exited).toBe('code 0');
-  await stillTalk(there);
+  await scene.stillTalk(there);
   expectUnbroken((await hangUp(there)).report.heard);
 });
 
@@ -147,9 +139,8 @@ it('a relay that stands still for seconds keeps its calls, and what it was to ta
   }
   const ringing = await scene.rings(phone);
   expect(await placedOn(ringing.call.id)).toBe(small.id);
-  await Promise.all([stillTalk(here), stillTalk(there)]);
-  await stack().simulator.hangUp(phone.id);
-  await scene.ended(ringing);
+  await Promise.all([scene.stillTalk(here), scene.stillTalk(there)]);
+  await scene.hangUp(ringing);
   expectUnbroken((await hangUp(there)).report.heard);
   const { record, report } = await hangUp(here);
   expect(entriesOf(record, 'control-lost')).toEqual([]);
@@ -187,7 +178,7 @@ it('a relay that is full serves those who have a place; all others are told at o
     await expectFallbackText(stack(), report);
   }
   for (const answered of talking) {
-    await stillTalk(answered);
+    await scene.stillTalk(answered);
     expectUnbroken((await hangUp(answered)).report.heard);
   }
   await hangUp(await scene.talk());

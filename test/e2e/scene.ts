@@ -135,6 +135,19 @@ export class Scene {
     return this.stack.simulator.waitFor(phoneId, (phone) => hasHeard(phone, hz), 15_000);
   }
 
+  /** Both sides hear what they have not heard before, so they hear each other still. */
+  async stillTalk({ agent, phone }: AnsweredCall, agentHz = 700, callerHz = 600): Promise<void> {
+    agent.speak(agentHz);
+    await this.stack.simulator.play(phone.id, { signal: { kind: 'tone', hz: callerHz } });
+    await Promise.all([this.phoneHears(phone.id, agentHz), agent.hears(callerHz)]);
+  }
+
+  /** The caller hangs up; see `ended`. */
+  async hangUp(ringing: RingingCall): Promise<{ record: CallDetails; report: PhoneView }> {
+    await this.stack.simulator.hangUp(ringing.phone.id);
+    return this.ended(ringing);
+  }
+
   /**
    * Waits for the end and checks what holds for every end: the outcome is fixed exactly once, the provider and the room know.
    *

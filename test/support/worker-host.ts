@@ -2,12 +2,7 @@
 // migrations applied, and without watching files unless asked to. Started by stack.ts; stops in order upon SIGTERM.
 import { unstable_startWorker } from 'wrangler';
 import { applyMigrations } from './migrations.ts';
-
-const setting = (name: string): string => {
-  const value = process.env[name];
-  if (value === undefined) throw new Error(`${name} is not set`);
-  return value;
-};
+import { setting } from './setting.ts';
 
 const configPath = setting('WORKER_CONFIG');
 const persistFolder = setting('WORKER_PERSIST');
