@@ -68,7 +68,7 @@ describe.concurrent('nothing is heard', () => {
     await scene.stillTalk(distant);
     path.mend();
     await event('control-back');
-    await scene.stillTalk(distant, 800, 500);
+    await scene.stillTalk(distant, { agentHz: 800, callerHz: 500 });
     await stack().admin.end(distant.call.id);
     const { record, report } = await scene.ended(distant);
     expect(record.outcome?.reason).toBe('agent-hung-up');

@@ -22,7 +22,8 @@ export class Scene {
   readonly ben: RoomlineClient;
   /** The administrator's view: every call. */
   events: EventStream;
-  readonly #rooms: RoomServiceClient;
+  /** LiveKit as its operator has it. */
+  readonly rooms: RoomServiceClient;
   #agents: TestAgent[] = [];
 
   private constructor(stack: Stack, ana: RoomlineClient, ben: RoomlineClient, events: EventStream) {
@@ -31,7 +32,7 @@ export class Scene {
     this.ben = ben;
     this.events = events;
     const { url, apiKey, apiSecret } = stack.livekit;
-    this.#rooms = new RoomServiceClient(url.replace(/^ws/, 'http'), apiKey, apiSecret);
+    this.rooms = new RoomServiceClient(url.replace(/^ws/, 'http'), apiKey, apiSecret);
   }
 
   static async open(stack: Stack): Promise<Scene> {
@@ -131,15 +132,21 @@ export class Scene {
   }
 
   /** Waits until the caller hears this tone. */
-  phoneHears(phoneId: string, hz: number): Promise<PhoneView> {
-    return this.stack.simulator.waitFor(phoneId, (phone) => hasHeard(phone, hz), 15_000);
+  phoneHears(phoneId: string, hz: number, withinMs = 15_000): Promise<PhoneView> {
+    return this.stack.simulator.waitFor(phoneId, (phone) => hasHeard(phone, hz), withinMs);
   }
 
   /** Both sides hear what they have not heard before, so they hear each other still. */
-  async stillTalk({ agent, phone }: AnsweredCall, agentHz = 700, callerHz = 600): Promise<void> {
+  async stillTalk(
+    { agent, phone }: AnsweredCall,
+    { agentHz = 700, callerHz = 600, withinMs = 15_000 } = {},
+  ): Promise<void> {
     agent.speak(agentHz);
     await this.stack.simulator.play(phone.id, { signal: { kind: 'tone', hz: callerHz } });
-    await Promise.all([this.phoneHears(phone.id, agentHz), agent.hears(callerHz)]);
+    await Promise.all([
+      this.phoneHears(phone.id, agentHz, withinMs),
+      agent.hears(callerHz, withinMs),
+    ]);
   }
 
   /** The caller hangs up; see `ended`. */
@@ -160,7 +167,7 @@ export class Scene {
     await this.events.state(call.id, 'ended', timeoutMs);
     const report = await this.stack.simulator.waitFor(phone.id, ({ state }) => state === 'ended');
     // `expect.poll` knows its test by what runs at the moment, which is no good to tests that run at once.
-    const isGone = async () => expect(await this.#rooms.listRooms([call.room])).toEqual([]);
+    const isGone = async () => expect(await this.rooms.listRooms([call.room])).toEqual([]);
     await vi.waitFor(isGone, { timeout: 10_000, interval: 50 });
     const record = await this.stack.admin.call(call.id);
     const ends = record.timeline.filter(({ type }) => type === 'ended' || type === 'ending');

@@ -31,7 +31,7 @@ export { freeStackPorts } from './stack-parts.ts';
 export class Stack {
   readonly options: StackOptions;
   readonly supervisor: Supervisor;
-  readonly livekit: LiveKit;
+  livekit: LiveKit;
   readonly secrets: StackSecrets;
   readonly credentials: Credentials;
   /** The API with the administrator's key. */
@@ -68,9 +68,19 @@ export class Stack {
     this.relay = await startRelay(this.supervisor, place, this.credentials.relay);
   }
 
-  /** Starts the worker again on its database, after it was stopped. */
-  async startWorker(): Promise<void> {
+  /**
+   * Starts the worker again on its database, after it was stopped.
+   *
+   * @param change of its secrets, for this start
+   */
+  async startWorker(change: Readonly<Record<string, string>> = {}): Promise<void> {
+    await writeSecrets(this.options, this.secrets, this.livekit, change);
     this.worker = await startWorker(this.supervisor, this.options);
+  }
+
+  /** Starts livekit-server again where it was, after it was stopped or killed; it has forgotten its rooms. */
+  async startLiveKit(): Promise<void> {
+    this.livekit = await startLiveKitOf(this.options, this.secrets, this.supervisor);
   }
 
   /** Stops everything; nothing is left running. */
@@ -113,21 +123,10 @@ async function startParts(options: StackOptions, supervisor: Supervisor): Promis
   const secrets = await loadSecrets(stateFolder);
 
   onStep('livekit-server');
-  const livekit = await startLiveKit({
-    port: ports.livekit,
-    apiKey: secrets.LIVEKIT_API_KEY,
-    apiSecret: secrets.LIVEKIT_API_SECRET,
-    supervisor,
-  });
+  const livekit = await startLiveKitOf(options, secrets, supervisor);
 
   onStep('worker and simulator');
-  const { META_ACCESS_TOKEN, ...workerSecrets } = secrets;
-  await writeWorkerSecrets(join(stateFolder, 'worker.env'), {
-    ...workerSecrets,
-    LIVEKIT_URL: livekit.url,
-    LIVEKIT_API_KEY: livekit.apiKey,
-    LIVEKIT_API_SECRET: livekit.apiSecret,
-  });
+  await writeSecrets(options, secrets, livekit);
   const [worker] = await Promise.all([
     startWorker(supervisor, options),
     startSimulator(supervisor, options, secrets),
@@ -135,11 +134,33 @@ async function startParts(options: StackOptions, supervisor: Supervisor): Promis
   const admin = new RoomlineClient(`http://127.0.0.1:${ports.worker}`, secrets.ADMIN_API_KEY);
 
   onStep('relay');
-  const credentials = await register(admin, options, META_ACCESS_TOKEN);
+  const credentials = await register(admin, options, secrets.META_ACCESS_TOKEN);
   const relay = await startRelay(supervisor, firstRelayPlace(ports), credentials.relay);
   const simulator = new SimulatorClient(simulatorUrlOf(options));
   const parts = { options, supervisor, livekit, secrets, credentials, admin, simulator };
   return new Stack(parts, worker, relay);
+}
+
+const startLiveKitOf = (
+  { ports }: StackOptions,
+  { LIVEKIT_API_KEY: apiKey, LIVEKIT_API_SECRET: apiSecret }: StackSecrets,
+  supervisor: Supervisor,
+): Promise<LiveKit> => startLiveKit({ port: ports.livekit, apiKey, apiSecret, supervisor });
+
+/** Writes what the worker reads when it starts. The access token is the number's, which the API is told. */
+function writeSecrets(
+  { stateFolder }: StackOptions,
+  { META_ACCESS_TOKEN: _ofTheNumber, ...secrets }: StackSecrets,
+  livekit: LiveKit,
+  change: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  return writeWorkerSecrets(join(stateFolder, 'worker.env'), {
+    ...secrets,
+    LIVEKIT_URL: livekit.url,
+    LIVEKIT_API_KEY: livekit.apiKey,
+    LIVEKIT_API_SECRET: livekit.apiSecret,
+    ...change,
+  });
 }
 
 /** Registers the number, and once per database a relay and an agent. */
