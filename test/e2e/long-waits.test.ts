@@ -11,7 +11,7 @@ import { AGENT_HZ, graphOf, Scene, type AnsweredCall } from './scene.ts';
 import {
   entriesOf,
   expectFallbackText,
-  expectUnbroken,
+  expectUnbrokenCall,
   relayOf,
   setFallbackText,
   textsTo,
@@ -77,7 +77,7 @@ describe.concurrent('nothing is heard', () => {
     // Counted from its last sign, which is up to 10 s older than the cut.
     expect(sinceMs(lost?.at, cutAtMs)).toBeGreaterThan(SILENCE_MS - 10_000 - EARLY_MS);
     expect(graphOf(report)).toEqual(['pre_accept 200', 'accept 200', 'terminate 200']);
-    expectUnbroken(report.heard);
+    expectUnbrokenCall({ record, report });
     expect(await textsTo(stack(), report.userId)).toEqual([]);
   });
 
@@ -101,7 +101,7 @@ describe.concurrent('nothing is heard', () => {
     const [left] = entriesOf(record, 'agent-left');
     expect(left?.detail?.['why']).toBe('lost');
     expect(sinceMs(record.ended_at, Date.parse(left?.at ?? ''))).toBeGreaterThan(15_000 - EARLY_MS);
-    expectUnbroken(report.heard);
+    expectUnbrokenCall({ record, report });
     await expectFallbackText(stack(), report);
   });
 
@@ -127,7 +127,7 @@ describe.concurrent('nothing is heard', () => {
     expect(record.outcome).toMatchObject({ result: 'upstream_error', reason: 'media-lost' });
     expect(sinceMs(record.ended_at, stoppedAtMs)).toBeGreaterThan(SILENCE_MS - EARLY_MS);
     expect(report.ended).toEqual({ by: 'business', reason: 'terminate' });
-    expectUnbroken(report.heard);
+    expectUnbrokenCall({ record, report });
     await expectFallbackText(stack(), report);
   });
 
@@ -151,6 +151,6 @@ describe.concurrent('nothing is heard', () => {
     const { from_caller: from, to_caller: to } = record.quality ?? {};
     expect((to?.packets ?? 0) * 20).toBeGreaterThan(SILENCE_MS);
     expect((from?.packets ?? 0) * 20).toBeLessThan((to?.packets ?? 0) * 20 - SILENCE_MS);
-    expectUnbroken(report.heard);
+    expectUnbrokenCall({ record, report });
   });
 });

@@ -137,6 +137,7 @@ describe('ends', () => {
   it.each([
     ['the provider fails', { kind: 'server-error' }],
     ['the provider says that it did not succeed', { kind: 'success-false' }],
+    ['the provider cuts the request off before it acts', { kind: 'drop' }],
   ] as const)('as unconfirmed when %s and nothing more is heard', async (_name, fault) => {
     await out.nextDial(fault);
     const to = await out.user();

@@ -103,17 +103,34 @@ describe.concurrent('the caller hangs up while accept is under way', () => {
   });
 });
 
-it.concurrent(
-  'a refused accept ends the call with the provider’s words, and the caller is told',
-  async () => {
-    const ringing = await ring({ action: 'accept', kind: 'error', code: 138008 });
+describe.concurrent('the provider refuses', () => {
+  const refusal = { kind: 'error', code: 138008, details: 'SDP Validation error' } as const;
+
+  it('pre_accept: the call is rejected with its words, and the caller is told', async () => {
+    const faults = { graph: [{ ...refusal, action: 'pre_accept' as const }] };
+    const phone = await scene.dial({ ...QUIET, faults });
+    const { record, report } = await scene.ended({ call: await scene.callOf(phone), phone });
+    expect(record.outcome).toMatchObject({
+      result: 'upstream_error',
+      reason: 'pre-accept-refused',
+      detail: '138008: SDP Validation error',
+    });
+    expect(graphOf(report)).toEqual(['pre_accept 400', 'reject 200']);
+    await expectFallbackText(stack(), report);
+  });
+
+  it('accept: the call is ended with its words, and the caller is told', async () => {
+    const ringing = await ring({ ...refusal, action: 'accept' });
     await take(ringing);
     const { record, report } = await scene.ended(ringing);
-    expect(record.outcome).toMatchObject({ result: 'upstream_error', reason: 'accept-failed' });
-    expect(record.outcome?.detail).toMatch(/138008/);
+    expect(record.outcome).toMatchObject({
+      result: 'upstream_error',
+      reason: 'accept-failed',
+      detail: '138008: SDP Validation error',
+    });
     await expectFallbackText(stack(), report);
-  },
-);
+  });
+});
 
 it.concurrent(
   'a claim while the end is not confirmed yet is refused with how the call ended',

@@ -5,7 +5,7 @@ import { ApiError } from '../support/roomline-client.ts';
 import { StackRecord } from '../support/stack-record.ts';
 import { useStack } from '../support/use-stack.ts';
 import { AGENT_HZ, CALLER_HZ, graphOf, Scene, type RingingCall } from './scene.ts';
-import { entriesOf, expectUnbroken } from './trouble.ts';
+import { entriesOf, expectUnbrokenCall } from './trouble.ts';
 
 const AWAY_MS = 3_000;
 const FULL_GRAPH = ['pre_accept 200', 'accept 200'];
@@ -31,7 +31,7 @@ async function expectServed(ringing: RingingCall): Promise<void> {
   for (const type of ['offered', 'ringing', 'claimed', 'ready', 'answered']) {
     expect(entriesOf(record, type), type).toHaveLength(1);
   }
-  expectUnbroken(report.heard);
+  expectUnbrokenCall({ record, report });
 }
 
 it(`for ${AWAY_MS / 1000} s: nothing is lost or done twice, and no audio has a gap`, async () => {

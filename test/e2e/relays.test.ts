@@ -1,4 +1,5 @@
 // Relays that crash, are told to stop, stand still or are full: what becomes of their calls and of everybody else's.
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { ExtraRelay } from '../support/extra-relay.ts';
 import { useStack } from '../support/use-stack.ts';
@@ -6,7 +7,7 @@ import { graphOf, Scene, type AnsweredCall } from './scene.ts';
 import {
   entriesOf,
   expectFallbackText,
-  expectUnbroken,
+  expectUnbrokenCall,
   msUntilEnd,
   relayOf,
   setFallbackText,
@@ -16,6 +17,11 @@ import {
 const LOST_MS_MAX = 10_000;
 /** Few, so that it fills up; as a share of it one call is more than one of the other relay's. */
 const CAPACITY = 2;
+/** All along the small relay's clock is a day ahead, which must not matter to anything. */
+const CLOCK_AHEAD = {
+  NODE_OPTIONS: `--import ${join(import.meta.dirname, '../support/clock-ahead.ts')}`,
+};
+const HOUR_MS = 3_600_000;
 
 const stack = useStack('relays');
 let scene: Scene;
@@ -23,7 +29,7 @@ let small: ExtraRelay;
 beforeAll(async () => {
   scene = await Scene.open(stack());
   await setFallbackText(stack());
-  small = await ExtraRelay.start(stack(), { capacity: CAPACITY });
+  small = await ExtraRelay.start(stack(), { capacity: CAPACITY, env: CLOCK_AHEAD });
 });
 afterEach(async () => {
   await scene.clear();
@@ -56,6 +62,18 @@ async function hangUp(answered: AnsweredCall) {
   return ended;
 }
 
+it('a relay whose clock is wrong has calls like any other', async () => {
+  const { there } = await talkOnBoth();
+  const { time } = JSON.parse(small.child.tail().split('\n').at(-1) ?? '') as { time: number };
+  expect(time - Date.now()).toBeGreaterThan(HOUR_MS);
+  const { record, report } = await hangUp(there);
+  expect(graphOf(report)).toEqual(['pre_accept 200', 'accept 200']);
+  expectUnbrokenCall({ record, report });
+  for (const { at } of record.timeline) {
+    expect(Math.abs(Date.parse(at) - Date.now())).toBeLessThan(HOUR_MS);
+  }
+});
+
 it.each<[how: string, isBackAtOnce: boolean]>([
   ['and started again at once', true],
   ['for good', false],
@@ -75,7 +93,7 @@ it.each<[how: string, isBackAtOnce: boolean]>([
   const next = await scene.talk();
   expect(await placedOn(next.call.id)).toBe(isBackAtOnce ? mainId() : small.id);
   await scene.stillTalk(there);
-  for (const answered of [there, next]) expectUnbroken((await hangUp(answered)).report.heard);
+  for (const answered of [there, next]) expectUnbrokenCall(await hangUp(answered));
 });
 
 it('a relay that is told to stop finishes its call, takes no other, and exits', async () => {
@@ -92,7 +110,7 @@ it('a relay that is told to stop finishes its call, takes no other, and exits', 
   for (const { call } of others) expect(await placedOn(call.id)).toBe(small.id);
   await scene.stillTalk(here);
   expect(relay.isRunning()).toBe(true);
-  expectUnbroken((await hangUp(here)).report.heard);
+  expectUnbrokenCall(await hangUp(here));
   expect(await relay.exited).toBe('code 0');
   for (const ringing of others) {
     await scene.hangUp(ringing);
@@ -120,7 +138,7 @@ it('a relay that is told twice to stop at once ends its calls properly, and exit
   await expectFallbackText(stack(), report);
   expect(await relay.exited).toBe('code 0');
   await scene.stillTalk(there);
-  expectUnbroken((await hangUp(there)).report.heard);
+  expectUnbrokenCall(await hangUp(there));
 });
 
 it('a relay that stands still for seconds keeps its calls, and what it was to take goes elsewhere', async () => {
@@ -141,7 +159,7 @@ it('a relay that stands still for seconds keeps its calls, and what it was to ta
   expect(await placedOn(ringing.call.id)).toBe(small.id);
   await Promise.all([scene.stillTalk(here), scene.stillTalk(there)]);
   await scene.hangUp(ringing);
-  expectUnbroken((await hangUp(there)).report.heard);
+  expectUnbrokenCall(await hangUp(there));
   const { record, report } = await hangUp(here);
   expect(entriesOf(record, 'control-lost')).toEqual([]);
   // What could not be sent meanwhile comes late or not at all, but nothing twice and nothing out of its order.
@@ -179,7 +197,7 @@ it('a relay that is full serves those who have a place; all others are told at o
   }
   for (const answered of talking) {
     await scene.stillTalk(answered);
-    expectUnbroken((await hangUp(answered)).report.heard);
+    expectUnbrokenCall(await hangUp(answered));
   }
   await hangUp(await scene.talk());
 });

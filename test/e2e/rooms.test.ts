@@ -5,7 +5,7 @@ import { Scene } from './scene.ts';
 import {
   entriesOf,
   expectFallbackText,
-  expectUnbroken,
+  expectUnbrokenCall,
   setFallbackText,
   textsTo,
 } from './trouble.ts';
@@ -58,7 +58,7 @@ describe.skipIf(isOthers)('livekit-server', () => {
     const { record, report } = await scene.hangUp(answered);
     expect(record.outcome?.reason).toBe('caller-hung-up');
     expect(entriesOf(record, 'room-away')).not.toEqual([]);
-    expectUnbroken(report.heard);
+    expectUnbrokenCall({ record, report });
   });
 
   it('that is gone for good: the call ends after 10 s, and the caller is told', async () => {
@@ -71,7 +71,7 @@ describe.skipIf(isOthers)('livekit-server', () => {
     expect(record.outcome).toMatchObject({ result: 'upstream_error', reason: 'room-lost' });
     expect(Date.parse(record.ended_at ?? '') - killedAtMs).toBeGreaterThan(REJOIN_MS_MIN);
     expect(report.ended).toEqual({ by: 'business', reason: 'terminate' });
-    expectUnbroken(report.heard);
+    expectUnbrokenCall({ record, report });
     await expectFallbackText(stack(), report);
   });
 

@@ -11,6 +11,8 @@ export type ExtraRelayOptions = {
   capacity: number;
   /** Another way to the worker than the direct one. */
   workerUrl?: string;
+  /** More of its environment. */
+  env?: Readonly<Record<string, string>>;
 };
 
 /** See the head of this file. */
@@ -37,12 +39,12 @@ export class ExtraRelay {
   /** Resolves once the worker has welcomed it. It stops with the stack. */
   static async start(
     stack: Stack,
-    { capacity, workerUrl = stack.admin.baseUrl }: ExtraRelayOptions,
+    { capacity, workerUrl = stack.admin.baseUrl, env = {} }: ExtraRelayOptions,
   ): Promise<ExtraRelay> {
     const credentials = await stack.admin.createRelay(`relay-${randomBytes(3).toString('hex')}`);
     const httpPort = await freePorts(1 + capacity);
     const udpPorts = `${httpPort + 1}-${httpPort + capacity}`;
-    const place = { name: credentials.id, workerUrl, httpPort, udpPorts, capacity };
+    const place = { name: credentials.id, workerUrl, httpPort, udpPorts, capacity, env };
     const child = await startRelay(stack.supervisor, place, credentials);
     return new ExtraRelay(stack, place, credentials, child);
   }

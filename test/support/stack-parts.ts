@@ -60,6 +60,8 @@ export type RelayPlace = {
   /** A range such as `40000-40099`. */
   udpPorts: string;
   capacity: number;
+  /** More of its environment. */
+  env?: Readonly<Record<string, string>>;
 };
 
 /** The place of the relay that every stack has. */
@@ -149,7 +151,7 @@ export async function startSimulator(
 /** Starts a relay and waits until the worker has welcomed it. */
 export async function startRelay(
   supervisor: Supervisor,
-  { name, workerUrl, httpPort, udpPorts, capacity }: RelayPlace,
+  { name, workerUrl, httpPort, udpPorts, capacity, env = {} }: RelayPlace,
   relay: Credentials['relay'],
 ): Promise<Child> {
   const child = await supervisor.start({
@@ -165,6 +167,7 @@ export async function startRelay(
       RELAY_CAPACITY: String(capacity),
       RELAY_BIND_ADDRESS: '127.0.0.1',
       RELAY_HTTP_PORT: String(httpPort),
+      ...env,
     },
     // SIGTERM, and the first SIGINT, let it finish its calls.
     stopSignal: 'SIGINT',

@@ -18,11 +18,13 @@ const { createApp } = (await import(join(root, 'worker/app.ts'))) as {
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 const documents = readdirSync(root).filter((file) => file.endsWith('.md'));
 
+/** What stands below a heading. */
+const sectionOf = (file: string, heading: string): string =>
+  read(file).split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
+
 /** First cells of the table rows below a heading. */
-const tokens = (file: string, heading: string): string[] => {
-  const section = read(file).split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
-  return [...section.matchAll(/^\| `([\w-]+)` \|/gm)].flatMap(([, token]) => token ?? []);
-};
+const tokens = (file: string, heading: string): string[] =>
+  [...sectionOf(file, heading).matchAll(/^\| `([\w-]+)` \|/gm)].flatMap(([, token]) => token ?? []);
 
 it('FAILURES.md has a row for every outcome, with its result', () => {
   const rows = [...read('FAILURES.md').matchAll(/^\| `([\w-]+)` \| (\w+) \|/gm)];
@@ -41,6 +43,37 @@ it('FAILURES.md gives the remedy that the API gives', () => {
     ([reason, remedy]) => !rows.get(reason)?.includes(remedy),
   );
   expect(wrong).toEqual([]);
+});
+
+describe('the promises of FAILURES.md', () => {
+  /** Cells of the rows of all its tables; heads and rulers are no rows. */
+  const rows = sectionOf('FAILURES.md', 'Promises')
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && !/^\| (what happens|---)/.test(line))
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim()),
+    );
+
+  it('are there, each with what is done, its limit and tests', () => {
+    expect(rows.length).toBeGreaterThan(50);
+    expect(rows.filter((cells) => cells.length !== 4)).toEqual([]);
+    const vague = rows.filter(([, , limit = '']) => !/^$|\d|^at once$/.test(limit));
+    expect(vague).toEqual([]);
+  });
+
+  it.each(rows.map((cells): [string, string] => [cells[0] ?? '', cells.at(-1) ?? '']))(
+    '%s: held by tests that exist',
+    (_what, tests) => {
+      const files = tests
+        .split(', ')
+        .map((cell) => /^`(test\/[\w/-]+\.test\.ts)`$/.exec(cell)?.[1]);
+      expect(files).not.toContain(undefined);
+      expect(files.filter((file = '') => !existsSync(join(root, file)))).toEqual([]);
+    },
+  );
 });
 
 it('ARCHITECTURE.md has a row for every state', () => {
