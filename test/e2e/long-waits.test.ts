@@ -51,6 +51,14 @@ async function talkOn({ id }: ExtraRelay): Promise<AnsweredCall> {
   return second;
 }
 
+/** Calls are set up one after the other: all at once they would starve each other. */
+let turn: Promise<unknown> = Promise.resolve();
+function inTurn<T>(setUp: () => Promise<T>): Promise<T> {
+  const mine = turn.then(setUp);
+  turn = mine.catch(() => {});
+  return mine;
+}
+
 const sinceMs = (at: string | null | undefined, fromMs: number): number =>
   Date.parse(at ?? '') - fromMs;
 
@@ -82,13 +90,17 @@ describe.concurrent('nothing is heard', () => {
   });
 
   it('of an agent whose machine is gone: 15 s after LiveKit has noticed, the call ends', async () => {
-    const ringing = await scene.ring();
-    const seat = await scene.ana.claim(ringing.call.id);
+    const ringing = await inTurn(() => scene.ring());
     const agent = await stack().supervisor.start({
       name: 'agent',
       command: process.execPath,
       args: [join(import.meta.dirname, '../support/agent-process.ts')],
-      env: { AGENT_SEAT: JSON.stringify(seat), AGENT_TONE_HZ: String(AGENT_HZ) },
+      env: {
+        AGENT_API_URL: scene.ana.baseUrl,
+        AGENT_API_KEY: scene.ana.key,
+        AGENT_CALL_ID: ringing.call.id,
+        AGENT_TONE_HZ: String(AGENT_HZ),
+      },
     });
     await scene.phoneHears(ringing.phone.id, AGENT_HZ);
     await agent.kill();
@@ -108,9 +120,12 @@ describe.concurrent('nothing is heard', () => {
   it('of the provider’s media from the start: the call ends after 20 s', async () => {
     // Nothing listens there.
     const nowhere = (sdp: string) => sdp.replace(/^(a=candidate:.* )\d+ typ/gm, '$19 typ');
-    const phone = await dialWithOffer(scene, nowhere, { first_media_limit_ms: 60_000 });
-    const ringing = await scene.rings(phone);
-    await scene.join(scene.ana, ringing.call.id);
+    const ringing = await inTurn(async () => {
+      const phone = await dialWithOffer(scene, nowhere, { first_media_limit_ms: 60_000 });
+      const { call } = await scene.rings(phone);
+      await scene.join(scene.ana, call.id);
+      return { call, phone };
+    });
     const { record, report } = await scene.ended(ringing, WAIT_MS_MAX);
     expect(record.outcome).toMatchObject({ result: 'upstream_error', reason: 'media-failed' });
     const rangAtMs = Date.parse(record.ringing_at ?? '');
@@ -120,7 +135,7 @@ describe.concurrent('nothing is heard', () => {
   });
 
   it('of the provider’s media any more: the call ends after 30 s', async () => {
-    const answered = await scene.talk();
+    const answered = await inTurn(() => scene.talk());
     const stoppedAtMs = Date.now();
     await stack().simulator.play(answered.phone.id, { send: 'nothing' });
     const { record, report } = await scene.ended(answered, WAIT_MS_MAX);
@@ -132,7 +147,8 @@ describe.concurrent('nothing is heard', () => {
   });
 
   it('of a caller whose end the provider never tells: the call ends by itself', async () => {
-    const answered = await scene.talk({ faults: { webhooks: { drop: ['terminate'] } } });
+    const faults = { webhooks: { drop: ['terminate' as const] } };
+    const answered = await inTurn(() => scene.talk({ faults }));
     await stack().simulator.hangUp(answered.phone.id);
     const { record, report } = await scene.ended(answered, WAIT_MS_MAX);
     expect(record.outcome).toMatchObject({ result: 'upstream_error', reason: 'media-lost' });
@@ -141,7 +157,7 @@ describe.concurrent('nothing is heard', () => {
   });
 
   it('of a caller’s voice, while the provider still reports: the call goes on, and its figures show it', async () => {
-    const answered = await scene.talk();
+    const answered = await inTurn(() => scene.talk());
     await stack().simulator.play(answered.phone.id, { send: 'reports' });
     await delay(SILENCE_MS + 5_000);
     answered.agent.speak(700);

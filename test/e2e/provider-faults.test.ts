@@ -51,8 +51,13 @@ const FAULTS: [name: string, fault: Omit<GraphFault, 'action'>][] = [
 ];
 
 describe.concurrent.each(FAULTS)('the provider answers with %s', (_name, fault) => {
-  it('to pre_accept: the call rings and is answered', async () => {
+  it('to pre_accept: the call rings, it is asked again, and the call is answered', async () => {
     const ringing = await ring({ ...fault, action: 'pre_accept' });
+    await stack().simulator.waitFor(
+      ringing.phone.id,
+      ({ graph }) => graph.filter(({ action }) => action === 'pre_accept').length > 1,
+      15_000,
+    );
     await answer(ringing);
     const { record, report } = await scene.hangUp(ringing);
     expect(record.outcome?.reason).toBe('caller-hung-up');

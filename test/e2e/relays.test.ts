@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { ExtraRelay } from '../support/extra-relay.ts';
+import type { CallView } from '../support/roomline-client.ts';
 import { useStack } from '../support/use-stack.ts';
 import { graphOf, Scene, type AnsweredCall } from './scene.ts';
 import {
@@ -33,7 +34,9 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   await scene.clear();
-  // Whatever a test took away, the next one finds complete.
+  // Whatever a test left or took away, the next one finds relays that are complete and idle.
+  const { data } = await stack().admin.request<{ data: CallView[] }>('GET', '/v1/calls');
+  for (const { id, outcome } of data) if (outcome === null) await stack().admin.end(id);
   if (!stack().relay.isRunning()) await stack().startRelay();
   if (!small.child.isRunning()) await small.startAgain();
 });
