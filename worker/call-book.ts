@@ -17,6 +17,11 @@ import { OutdatedError, type CallStore, type Contact, type StoredEntry } from '.
 const DECIDE_ATTEMPTS_MAX = 4;
 /** Waits before an event that nobody will deliver again is offered to the record again, in ms; the last one is repeated. */
 const PATIENCE_MS = [200, 1_000, 3_000] as const;
+/**
+ * How long a decision may go unnoticed that was stored behind our back, in ms: by a Switchboard that was replaced and does not
+ * know it, or by ourselves when neither the commit nor the look afterwards was answered.
+ */
+const REREAD_MS = 60_000;
 
 export interface CallBookDeps {
   readonly store: CallStore;
@@ -44,6 +49,7 @@ export class CallBook {
   /** Calls with an event that waits for the record to come back. */
   readonly #waiting = new Set<CallId>();
   #loading: Promise<void> | null = null;
+  #rereadAtMs = 0;
 
   constructor(deps: CallBookDeps) {
     this.#deps = deps;
@@ -62,6 +68,7 @@ export class CallBook {
 
   async #loadLive(): Promise<void> {
     const calls = await this.#deps.store.findLive();
+    this.#rereadAtMs = this.#deps.now() + REREAD_MS;
     for (const call of calls) this.#live.set(call.id, call);
     const due = Math.min(...calls.map(dueAtMs));
     if (due !== Infinity) await this.#deps.wakeAt(due);
@@ -138,11 +145,13 @@ export class CallBook {
         const stored = await this.#deps.store.commit(call, entry, nowMs, contact);
         this.#keep(call);
         this.#deps.act(call, decision, stored);
+        // Again, because the first alarm may have rung before there was anything to do.
+        await this.#deps.wakeAt(dueAtMs(call));
         return call;
       } catch (error) {
         if (!(error instanceof OutdatedError) || attempt === DECIDE_ATTEMPTS_MAX) {
           // Whether it was stored is unknown, so what memory holds is not to be trusted.
-          await this.#reload(id).catch(() => undefined);
+          await this.#reload(id).catch(() => (this.#rereadAtMs = 0));
           throw error;
         }
         await this.#reload(id);
@@ -165,6 +174,7 @@ export class CallBook {
       return;
     }
     this.#keep(call);
+    await this.#deps.wakeAt(dueAtMs(call));
     if (call.version === known) return;
     this.#deps.missed(call, await this.#deps.store.entriesOf(id, known));
     if (!isSettled(call)) this.#deps.resume(call);
@@ -177,14 +187,28 @@ export class CallBook {
    */
   async tickDue(): Promise<void> {
     await this.load();
+    await this.#reread();
     const nowMs = this.#deps.now();
     const isDue = (call: Call) => dueAtMs(call) <= nowMs;
     const due = [...this.#live.values()].filter(isDue);
     const done = await Promise.allSettled(due.map(({ id }) => this.#tick(id)));
     const rest = [...this.#live.values()].filter((call) => !isDue(call));
-    const next = Math.min(...rest.map(dueAtMs));
-    if (next !== Infinity) await this.#deps.wakeAt(next);
+    if (rest.length > 0) {
+      await this.#deps.wakeAt(Math.min(this.#rereadAtMs, ...rest.map(dueAtMs)));
+    }
     for (const result of done) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** Takes over what the record knows better, now and then. */
+  async #reread(): Promise<void> {
+    const nowMs = this.#deps.now();
+    if (nowMs < this.#rereadAtMs) return;
+    const stored = await this.#deps.store.findLive();
+    this.#rereadAtMs = nowMs + REREAD_MS;
+    const isNews = (call: Call) => call.version > (this.#live.get(call.id)?.version ?? 0);
+    await Promise.all(
+      stored.filter(isNews).map(({ id }) => this.#mailboxes.post(id, () => this.#reload(id))),
+    );
   }
 
   async #tick(id: CallId): Promise<void> {

@@ -1,0 +1,57 @@
+// Says what is wrong with a schedule. It compares what the provider, the relays, LiveKit and the people of the schedule know with
+// what the record says, and shares no rule with the worker.
+import type { Commit } from './record.ts';
+import type { Simulation } from './simulation.ts';
+
+export interface Violation {
+  /** A stable name, to be counted. */
+  readonly kind: string;
+  readonly callId: string;
+  /** Simulated time since the start of the schedule, in ms. */
+  readonly atMs: number;
+  readonly detail: string;
+}
+
+export class Judge {
+  readonly violations: Violation[] = [];
+  readonly #sim: Simulation;
+  readonly #startMs: number;
+
+  constructor(sim: Simulation) {
+    this.#sim = sim;
+    this.#startMs = sim.nowMs;
+  }
+
+  readonly violated = (kind: string, callId: string, detail: string): void => {
+    const isKnown = this.violations.some((known) => known.kind === kind && known.callId === callId);
+    if (isKnown) return;
+    this.violations.push({ kind, callId, detail, atMs: this.#sim.nowMs - this.#startMs });
+  };
+
+  /** Every committed version is looked at. */
+  committed({ call, entry }: Commit, before: readonly Commit[]): void {
+    const { id } = call;
+    const last = before.at(-1)?.call;
+    if (call.version !== before.length + 1) {
+      this.violated('hole-in-history', id, `version ${call.version} after ${before.length}`);
+    }
+    if (!last) return;
+    if (last.outcome && JSON.stringify(last.outcome) !== JSON.stringify(call.outcome)) {
+      const now = call.outcome?.reason ?? 'none';
+      this.violated('outcome-changed', id, `${last.outcome.reason} became ${now} by ${entry.type}`);
+    }
+    if (last.state === 'ended' && call.state !== 'ended') {
+      this.violated('came-back-to-life', id, `${call.state} by ${entry.type}`);
+    }
+    if (last.claim && call.claim && last.claim.agentId !== call.claim.agentId) {
+      this.violated(
+        'claim-taken-over',
+        id,
+        `${last.claim.agentId} lost it to ${call.claim.agentId}`,
+      );
+    }
+    if (last.providerCallId !== null && call.providerCallId !== last.providerCallId) {
+      this.violated('renamed', id, `${last.providerCallId} became ${call.providerCallId}`);
+    }
+  }
+}
