@@ -229,7 +229,12 @@ describe.each([
   it.each<[what: string, sdp: string]>([
     ['one line', 'v=0\r\n' + 'a'.repeat(HUGE)],
     ['empty lines', '\n'.repeat(HUGE)],
-    ['many lines', 'a=b\n'.repeat(HUGE / 4)],
+    [
+      'many lines',
+      make()
+        .join('\n')
+        .replace('t=0 0', 'a=b\n'.repeat(HUGE / 4)),
+    ],
     ['digits', stretched('a=rtpmap:111 ', '1'.repeat(HUGE))],
     ['spaces', stretched('m=audio ', ' '.repeat(HUGE))],
     ['payload types', stretched('m=audio ', `9 UDP/TLS/RTP/SAVPF${' 111'.repeat(HUGE / 4)}`)],
