@@ -1,14 +1,9 @@
 // Who may do what: every route with every kind of credential. A route that is not listed here fails.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createApp } from '../../worker/app.ts';
+import { ACCESS, type Access } from '../support/access.ts';
 import { ownServices } from './own-services.ts';
 import { ADMIN_KEY, api, FakeRelay, Outside, request, unique } from './support.ts';
-
-/**
- * `anyone` needs no credential; `agent` a key of an agent or the admin key; `admin` the admin key; `relay` the secret of the relay
- * in the path; `provider` what only the provider has.
- */
-type Access = 'anyone' | 'agent' | 'admin' | 'relay' | 'provider';
 
 const NUMBER = {
   provider: 'meta',
@@ -16,54 +11,21 @@ const NUMBER = {
   display_phone_number: '15550109999',
   access_token: 'token',
 };
-const CARD =
-  'prefix,tier_from_minutes,currency,price_per_minute,valid_from\n351,0,USD,0.01,2026-07-01';
 
-/** With a body that is valid, so that nothing but the credential can be wrong. */
-const ROUTES: Readonly<Record<string, Access | readonly [Access, body: unknown]>> = {
-  'GET /healthz': 'anyone',
-  'GET /docs': 'anyone',
-  'GET /v1/openapi.json': 'anyone',
-
-  'GET /webhooks/whatsapp': 'provider',
-  'POST /webhooks/whatsapp': ['provider', { entry: [] }],
-  'POST /webhooks/360dialog/:numberId': ['provider', { entry: [] }],
-  'GET /v1/relays/:id/connect': 'relay',
-
-  'GET /v1/calls': 'agent',
-  'GET /v1/calls/:id': 'agent',
-  'POST /v1/calls': ['agent', { number_id: 'nope', to: '+351910000001', connect: { room: true } }],
-  'POST /v1/calls/:id/claim': 'agent',
-  'POST /v1/calls/:id/join': 'agent',
-  'POST /v1/calls/:id/end': 'agent',
-  'GET /v1/events': 'agent',
-  'GET /v1/contacts': 'agent',
-  'POST /v1/contacts': ['agent', { phone: '+351910000001' }],
-  'GET /v1/contacts/:id': 'agent',
-  'GET /v1/contacts/:id/permission': 'agent',
-  'POST /v1/contacts/:id/permission-request': ['agent', { number_id: 'nope', text: 'hello' }],
-
-  'GET /v1/agents': 'admin',
-  'POST /v1/agents': ['admin', { name: 'Ana' }],
-  'POST /v1/agents/:id/key': 'admin',
-  'DELETE /v1/agents/:id': 'admin',
-  'GET /v1/relays': 'admin',
-  'POST /v1/relays': ['admin', { id: 'relay-9' }],
-  'POST /v1/relays/:id/secret': 'admin',
-  'DELETE /v1/relays/:id': 'admin',
-  'GET /v1/numbers': 'admin',
-  'POST /v1/numbers': ['admin', NUMBER],
-  'GET /v1/numbers/:id': 'admin',
-  'PATCH /v1/numbers/:id': ['admin', { display_phone_number: '15550109998' }],
-  'GET /v1/numbers/:id/calling': 'admin',
-  'PATCH /v1/numbers/:id/calling': ['admin', { enabled: true }],
-  'GET /v1/numbers/:id/doctor': 'admin',
-  'GET /v1/forwards': 'admin',
-  'POST /v1/forwards/:id/retry': 'admin',
-  'GET /v1/rates': 'admin',
-  'PUT /v1/rates': ['admin', CARD],
-  'GET /v1/stats': 'admin',
-  'GET /v1/usage': 'admin',
+/** Bodies that are valid, so that nothing but the credential can be wrong. */
+const BODIES: Readonly<Record<string, unknown>> = {
+  'POST /webhooks/whatsapp': { entry: [] },
+  'POST /webhooks/360dialog/:numberId': { entry: [] },
+  'POST /v1/calls': { number_id: 'nope', to: '+351910000001', connect: { room: true } },
+  'POST /v1/contacts': { phone: '+351910000001' },
+  'POST /v1/contacts/:id/permission-request': { number_id: 'nope', text: 'hello' },
+  'POST /v1/agents': { name: 'Ana' },
+  'POST /v1/relays': { id: 'relay-9' },
+  'POST /v1/numbers': NUMBER,
+  'PATCH /v1/numbers/:id': { display_phone_number: '15550109998' },
+  'PATCH /v1/numbers/:id/calling': { enabled: true },
+  'PUT /v1/rates':
+    'prefix,tier_from_minutes,currency,price_per_minute,valid_from\n351,0,USD,0.01,2026-07-01',
 };
 
 const CREDENTIALS = [
@@ -112,19 +74,17 @@ beforeAll(async () => {
 });
 afterAll(() => vi.restoreAllMocks());
 
-const accessOf = (route: string): { access: Access; body: unknown } => {
-  const listed = ROUTES[route];
-  if (listed === undefined) throw new Error(`${route} is not listed`);
-  return typeof listed === 'string'
-    ? { access: listed, body: undefined }
-    : { access: listed[0], body: listed[1] };
+const accessOf = (route: string): Access => {
+  const access = ACCESS[route];
+  if (access === undefined) throw new Error(`${route} is not listed in test/support/access.ts`);
+  return access;
 };
 
 async function ask(route: string, credential: Credential): Promise<number> {
   const [method = '', path = ''] = route.split(' ');
-  const { access, body } = accessOf(route);
+  const body = BODIES[route];
   const ids: Record<string, string> = {
-    ':id': access === 'relay' ? relayId : path.includes('forwards') ? '999' : 'nope',
+    ':id': accessOf(route) === 'relay' ? relayId : path.includes('forwards') ? '999' : 'nope',
     ':numberId': unique('n'),
   };
   const query = path.endsWith('/permission') ? '?number_id=nope' : '';
@@ -154,7 +114,7 @@ it('every route is listed, and nothing else is', () => {
   const routes = app.routes
     .filter(({ method }) => method !== 'ALL')
     .map(({ method, path }) => `${method} ${path}`);
-  expect(Object.keys(ROUTES).toSorted()).toEqual([...new Set(routes)].toSorted());
+  expect(Object.keys(ACCESS).toSorted()).toEqual([...new Set(routes)].toSorted());
 });
 
 it('middleware for all methods stands only where everything is meant', () => {
@@ -175,13 +135,13 @@ it('the documentation says that a key is needed exactly where it is', async () =
   );
   expect(documented.length).toBeGreaterThan(20);
   for (const { route, needsKey } of documented) {
-    expect([route, needsKey]).toEqual([route, ['agent', 'admin'].includes(accessOf(route).access)]);
+    expect([route, needsKey]).toEqual([route, ['agent', 'admin'].includes(accessOf(route))]);
   }
 });
 
-describe.each(Object.keys(ROUTES))('%s', (route) => {
+describe.each(Object.keys(ACCESS))('%s', (route) => {
   it.each(CREDENTIALS)('with the credential: %s', async (credential) => {
-    const expected = expectedOf(route, accessOf(route).access, credential);
+    const expected = expectedOf(route, accessOf(route), credential);
     const status = await ask(route, credential);
     const isIn = status !== 401 && status !== 403 && status < 500;
     expect(isIn ? 'in' : status).toBe(expected);

@@ -1,0 +1,54 @@
+// Who may use which route of the worker. The tests of the worker prove it, and SECURITY.md is compared with it.
+
+/**
+ * `anyone` needs no credential; `agent` a key of an agent or the admin key; `admin` the admin key; `relay` the secret of the relay
+ * in the path; `provider` what only the provider has.
+ */
+export type Access = 'anyone' | 'agent' | 'admin' | 'relay' | 'provider';
+
+/** Every route, by method and path. */
+export const ACCESS: Readonly<Record<string, Access>> = {
+  'GET /healthz': 'anyone',
+  'GET /docs': 'anyone',
+  'GET /v1/openapi.json': 'anyone',
+
+  'GET /webhooks/whatsapp': 'provider',
+  'POST /webhooks/whatsapp': 'provider',
+  'POST /webhooks/360dialog/:numberId': 'provider',
+  'GET /v1/relays/:id/connect': 'relay',
+
+  'GET /v1/calls': 'agent',
+  'POST /v1/calls': 'agent',
+  'GET /v1/calls/:id': 'agent',
+  'POST /v1/calls/:id/claim': 'agent',
+  'POST /v1/calls/:id/join': 'agent',
+  'POST /v1/calls/:id/end': 'agent',
+  'GET /v1/events': 'agent',
+  'GET /v1/contacts': 'agent',
+  'POST /v1/contacts': 'agent',
+  'GET /v1/contacts/:id': 'agent',
+  'GET /v1/contacts/:id/permission': 'agent',
+  'POST /v1/contacts/:id/permission-request': 'agent',
+
+  'GET /v1/agents': 'admin',
+  'POST /v1/agents': 'admin',
+  'POST /v1/agents/:id/key': 'admin',
+  'DELETE /v1/agents/:id': 'admin',
+  'GET /v1/relays': 'admin',
+  'POST /v1/relays': 'admin',
+  'POST /v1/relays/:id/secret': 'admin',
+  'DELETE /v1/relays/:id': 'admin',
+  'GET /v1/numbers': 'admin',
+  'POST /v1/numbers': 'admin',
+  'GET /v1/numbers/:id': 'admin',
+  'PATCH /v1/numbers/:id': 'admin',
+  'GET /v1/numbers/:id/calling': 'admin',
+  'PATCH /v1/numbers/:id/calling': 'admin',
+  'GET /v1/numbers/:id/doctor': 'admin',
+  'GET /v1/forwards': 'admin',
+  'POST /v1/forwards/:id/retry': 'admin',
+  'GET /v1/rates': 'admin',
+  'PUT /v1/rates': 'admin',
+  'GET /v1/stats': 'admin',
+  'GET /v1/usage': 'admin',
+};
