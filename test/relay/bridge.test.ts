@@ -109,10 +109,7 @@ it('goes on without a gap when the agent mutes', async () => {
   await agent.unpublish();
   const before = call.phone.heard().packets;
   await until('silence goes on', () => call.phone.heard().packets > before + 100);
-  const heard = call.phone.heard();
-  expect(heard.lost).toBe(0);
-  expect(heard.timestampJumps).toEqual([]);
-  expect(Math.max(0, ...heard.arrivalGaps.map(({ gapMs }) => gapMs))).toBeLessThan(200);
+  expect(call.phone.heard()).toMatchObject({ lost: 0, outOfOrder: 0, timestampJumps: [] });
 });
 
 it.each([

@@ -18,9 +18,9 @@ it('leaves a running call alone when frames pour in, of every kind and size', as
   await until('media flows', () => call.phone.heard().packets > 10);
 
   const room = { url: 'ws://127.0.0.1:9', token: 'x' };
-  for (let n = 0; n < 3_000; n++) {
-    worker.sendText('x'.repeat(n));
-    worker.sendText('['.repeat(n));
+  for (let n = 0; n < 1_000; n++) {
+    worker.sendText('x'.repeat(5 * n));
+    worker.sendText('['.repeat(5 * n));
     worker.sendText(JSON.stringify({ type: 'ack', seq: -n }));
     worker.send({ type: 'call.close', call_id: `unknown-${n}` });
     worker.want(`stranger-${n % 100}`, { connect: true, open: true, room });
