@@ -1,5 +1,6 @@
 // Keys and secrets that are changed or revoked: they open nothing any more, and nothing stays open with them.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { PING, PONG } from '../../relay/protocol.ts';
 import { createApp } from '../../worker/app.ts';
 import type { CallView } from '../../worker/call-view.ts';
 import type { Services } from '../../worker/services.ts';
@@ -44,7 +45,7 @@ async function open(path: string, key: string) {
     code = event.code;
   });
   webSocket.addEventListener('message', ({ data }) => {
-    frames.push(JSON.parse(String(data)) as { type: string });
+    if (data !== PONG) frames.push(JSON.parse(String(data)) as { type: string });
   });
   webSocket.accept({ allowHalfOpen: true });
   return { socket: webSocket, frames, code: () => code };
@@ -237,6 +238,15 @@ describe('a key that is revoked between its check and the connection', () => {
     const closing = revokingOnTheWay(({ directory }) => directory.revokeRelay(relay.id, 1));
     expect(await closing(`/v1/relays/${relay.id}/connect`, relay.secret)).toBe(1008);
   });
+});
+
+it('a subscriber of events who says anything is cut off', async () => {
+  const [loud, quiet] = [await open('/v1/events', ADMIN_KEY), await open('/v1/events', ADMIN_KEY)];
+  quiet.socket.send(PING);
+  loud.socket.send('{"type":"hello"}');
+  await until('the stream to close', () => loud.code() === 1008);
+  expect(quiet.code()).toBeNull();
+  quiet.socket.close(1000);
 });
 
 it.each([

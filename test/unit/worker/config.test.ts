@@ -34,6 +34,10 @@ it('names every variable that is missing, all at once', () => {
 
 it.each([
   ['ADMIN_API_KEY', 'short-secret'],
+  ['ADMIN_API_KEY', 'a secret of several words'],
+  // Anybody can sign with an empty secret.
+  ['META_APP_SECRET', 'new-secret,'],
+  ['META_APP_SECRET', ' , '],
   ['TOKEN_ENCRYPTION_KEYS', 'k1:dG9vIHNob3J0'],
   ['TOKEN_ENCRYPTION_KEYS', 'no-colon'],
   ['RELAY_SECRETS', 'relay-1=not-a-hash'],
