@@ -252,9 +252,11 @@ class Player {
     }
   }
 
-  /** Lets time pass until the call is ended. */
+  /** Lets time pass until the call is ended, or waits for nothing more. */
   wait(): void {
-    while (this.scene.call && this.scene.call.state !== 'ended') this.apply(tick);
+    const isWaiting = ({ call }: Scene): boolean =>
+      call !== null && call.state !== 'ended' && dueAtMs(call) !== Infinity;
+    while (isWaiting(this.scene)) this.apply(tick);
   }
 
   apply(move: Move, isReplied = true): void {

@@ -1,6 +1,9 @@
 // The tables of ARCHITECTURE.md as text: written, read back, compared.
 import { COLUMNS, TOO_LATE, type Cell, type Line, type Table } from './transitions-table.ts';
 
+/** In a special case: as in the plain one. */
+const SAME = '″';
+
 /** A table as people read it: rows of cells, the first row being the heading. */
 export type Sheet = readonly (readonly string[])[];
 
@@ -21,7 +24,10 @@ export function sheetOf({ direction, lines }: Table): Sheet {
     ['event', 'name', ...COLUMNS[direction].filter(onlyShown)],
     ...rows.map(({ line, results }) => {
       const usual = usualName(line.cells);
-      const texts = line.cells.filter(onlyShown).map((cell) => textOf(cell, usual));
+      const plain = lines.find((other) => isSpecialCase(line, other));
+      const texts = line.cells
+        .map((cell, index) => (cell ? textOf(cell, usual) : plain?.cells[index] ? SAME : ''))
+        .filter(onlyShown);
       return [titleOf(line, results), usual, ...texts];
     }),
   ];
@@ -38,12 +44,15 @@ const isSameLine = (a: Line, b: Line): boolean =>
 const isShown = (line: Line, index: number, lines: readonly Line[]): boolean =>
   line.cells.some(Boolean) && !lines.slice(0, index).some((earlier) => saysMore(earlier, line));
 
-const saysMore = (known: Line, { of, label, result, cells }: Line): boolean =>
-  known.of === of &&
-  known.result === result &&
-  known.label !== label &&
-  label.startsWith(known.label) &&
-  cells.every((cell, index) => cell === null || isSameCell(cell, known.cells[index]));
+const saysMore = (known: Line, line: Line): boolean =>
+  isSpecialCase(line, known) &&
+  line.cells.every((cell, index) => cell === null || isSameCell(cell, known.cells[index]));
+
+const isSpecialCase = ({ of, label, result }: Line, plain: Line): boolean =>
+  plain.of === of &&
+  plain.result === result &&
+  plain.label !== label &&
+  label.startsWith(plain.label);
 
 const titleOf = ({ of, label }: Line, results: readonly string[]): string => {
   const what = [of && `\`${of}\``, label].filter(Boolean).join(', ');
@@ -58,10 +67,8 @@ function usualName(cells: Line['cells']): string {
   return names.toSorted((a, b) => count(b) - count(a))[0] ?? '';
 }
 
-const textOf = (cell: Cell | null, usual: string): string => {
-  if (!cell) return '';
-  return cell.name === usual ? cell.next : `${cell.name} → ${cell.next}`;
-};
+const textOf = ({ name, next }: Cell, usual: string): string =>
+  name === usual ? next : `${name} → ${next}`;
 
 export const markdownOf = ([heading = [], ...rows]: Sheet): string => {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;

@@ -122,8 +122,7 @@ describe('a call', () => {
         if (!shown.has(way)) unshown.add(way);
         if (isStuck(cell.call)) stuck.add(way);
       });
-      expect([...unshown]).toEqual([]);
-      expect([...stuck]).toEqual([]);
+      expect({ unshown: [...unshown], stuck: [...stuck] }).toEqual({ unshown: [], stuck: [] });
     },
     DEEP_TEST_MS,
   );
@@ -131,9 +130,12 @@ describe('a call', () => {
   it(
     'ends by time alone, whatever has happened, unless it is active',
     () => {
-      for (const { call, nowMs } of cellsOf([...lines, ...VOICEMAIL_LINES])) {
-        expect(whenOnlyTimePasses({ call, nowMs })).toMatch(/^(active|tombstone|settled)$/);
-      }
+      const endless = cellsOf([...lines, ...VOICEMAIL_LINES]).flatMap((cell) => {
+        const rest = whenOnlyTimePasses(cell);
+        const isRest = rest === 'active' || rest === 'tombstone' || rest === 'settled';
+        return isRest ? [] : [`${cell.call.direction}, ${cell.name} → ${cell.next}: ${rest}`];
+      });
+      expect(endless).toEqual([]);
     },
     DEEP_TEST_MS,
   );
