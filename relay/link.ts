@@ -37,7 +37,7 @@ export type LinkHandlers = {
 const REDIAL_MS_MAX = 5_000;
 const REDIAL_MS_FIRST = 250;
 
-/** A connection that breaks before this has not worked: the pauses go on growing, in ms. */
+/** A connection that breaks before this breaks too soon: pauses grow from one such to the next, in ms. */
 const STEADY_MS = 5_000;
 
 /** What somebody has to put right before dialling again can help, by HTTP status or close code. */
@@ -73,6 +73,8 @@ export class Link {
   #isReplaced = false;
   #welcomedAtMs = 0;
   #failures = 0;
+  /** Connections in a row that broke too soon. */
+  #breaks = 0;
   #redial: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
   #heardAtMs = 0;
@@ -196,7 +198,8 @@ export class Link {
       this.#replaced();
       return;
     }
-    this.#failures = wasSteady ? 0 : this.#failures + 1;
+    if (wasWelcome) this.#failures = this.#breaks = wasSteady ? 0 : this.#breaks + 1;
+    else this.#failures += 1;
     const isRefused = REFUSALS.has(code);
     const delayMs = isRefused ? REDIAL_REFUSED_MS : this.#redialDelayMs();
     const fields = { code, detail, redial_ms: Math.round(delayMs) };

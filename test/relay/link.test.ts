@@ -84,10 +84,13 @@ it('ignores frames that it does not know or that are broken', async () => {
   expect(worker.hellos()).toHaveLength(1);
 });
 
-describe('a link whose place another relay has taken', () => {
+describe('a link', () => {
   const nothing = () => undefined;
-  const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
-  const clock = { nowMs: () => performance.now(), wallMs: () => Date.now() };
+  const pauses: unknown[] = [];
+  const warn = (fields: Record<string, unknown>) => pauses.push(fields['redial_ms']);
+  const log = { debug: nothing, info: nothing, warn, error: nothing };
+  let laterMs = 0;
+  const clock = { nowMs: () => performance.now() + laterMs, wallMs: () => Date.now() };
   const state = () => ({ capacity: 1, draining: false, calls: [] });
   const links: Link[] = [];
   let worker: FakeWorker;
@@ -104,7 +107,24 @@ describe('a link whose place another relay has taken', () => {
     await worker.stop();
   });
 
-  it('is told so only after its welcome: before, it may be itself that has connected again', async () => {
+  it('dials at once after a connection that held, and with growing pauses after those that did not', async () => {
+    worker = await FakeWorker.start(RELAY_SECRET);
+    const link = linkOf('only', nothing);
+    pauses.length = 0;
+    for (let time = 1; time <= 4; time++) {
+      await until('connected', () => link.isConnected);
+      if (time === 4) laterMs += 5_000;
+      worker.cut();
+      await until('the loss', () => pauses.length === time);
+    }
+    const [first, second, third, held] = pauses;
+    expect(first).toBeGreaterThanOrEqual(125);
+    expect(second).toBeGreaterThanOrEqual(250);
+    expect(third).toBeGreaterThanOrEqual(500);
+    expect(held).toBe(0);
+  });
+
+  it('is told to be replaced only after its welcome: before, it may be itself that has connected again', async () => {
     worker = await FakeWorker.start(RELAY_SECRET);
     worker.closeHelloWith = CLOSE_REPLACED;
     const link = linkOf('old', nothing);
@@ -113,7 +133,7 @@ describe('a link whose place another relay has taken', () => {
     expect(worker.hellos().map(({ instance }) => instance)).toEqual(['old', 'old']);
   });
 
-  it('never dials again, and waits for no acknowledgement', async () => {
+  it('never dials again once it is replaced, and waits for no acknowledgement', async () => {
     worker = await FakeWorker.start(RELAY_SECRET);
     const replaced = Promise.withResolvers<void>();
     const old = linkOf('old', replaced.resolve);
