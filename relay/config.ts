@@ -49,7 +49,7 @@ export const environment = z.object({
   RELAY_LIVEKIT_URL: url(['http:', 'https:', 'ws:', 'wss:']).optional(),
   /** Calls at once; about 100 fit on one core. */
   RELAY_CAPACITY: integer(1, 10_000).default(50),
-  /** Port of `/healthz` and `/readyz`; no HTTP when absent. */
+  /** Port of `/healthz`, `/readyz` and `/metrics`; no HTTP when absent. */
   RELAY_HTTP_PORT: integer(1, 65_535).optional(),
   /** Address of that port. Loopback by default: probes of an orchestrator need 0.0.0.0. */
   RELAY_HTTP_ADDRESS: ipAddress.default('127.0.0.1'),

@@ -28,7 +28,7 @@ export default defineConfig({
     // Logs of tests that fail are worth reading, those of the others are not.
     silent: 'passed-only',
     projects: [
-      nodeProject('unit', 10_000, 2),
+      nodeProject('unit', 60_000, 2),
       {
         plugins: [
           cloudflareTest(async () => ({
@@ -58,10 +58,10 @@ export default defineConfig({
           isolate: false,
           maxWorkers: 1,
           sequence: { groupOrder: ORDER.worker },
-          testTimeout: 20_000,
+          testTimeout: 60_000,
         },
       },
-      nodeProject('relay', 30_000, 1),
+      nodeProject('relay', 60_000, 1),
       nodeProject('e2e', 120_000, 2),
       nodeProject('browser', 120_000, 1),
     ],

@@ -1,6 +1,6 @@
 // A call as outsiders see it: snake_case, ISO 8601 times. One shape for the API and for the event stream.
 import { z } from '@hono/zod-openapi';
-import { CALL_STATES, type Call, type TimelineEntry } from './domain/call.ts';
+import { CALL_STATES, isControlLost, type Call, type TimelineEntry } from './domain/call.ts';
 import { explain } from './domain/explain.ts';
 import { LIKELY_CAUSES } from './domain/explanation.ts';
 import { OUTCOME_REASONS, REMEDIES } from './domain/outcome.ts';
@@ -63,6 +63,9 @@ export const callView = z
     created_at: time,
     answer_by: time.openapi({ description: 'By then the call is answered or rejected' }),
     ringing_at: time.nullable(),
+    is_control_lost: z.boolean().openapi({
+      description: 'Nothing is heard of the relay; people in the call hear each other all the same',
+    }),
     answered_at: time.nullable(),
     ended_at: time.nullable(),
     outcome: outcomeView.nullable(),
@@ -129,6 +132,7 @@ export function viewOfCall(call: Call, room: string, contact: ContactView | null
     created_at: iso(call.createdAtMs),
     answer_by: iso(call.answerByMs),
     ringing_at: isoOrNull(call.ringingAtMs),
+    is_control_lost: isControlLost(call),
     answered_at: isoOrNull(call.answeredAtMs),
     ended_at: isoOrNull(call.endedAtMs),
     outcome: outcome && {

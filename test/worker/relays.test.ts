@@ -118,9 +118,10 @@ describe('a relay that is not there when the Switchboard starts', () => {
       expect((await show(id)).timeline.some(({ type }) => type === 'control-lost')).toBe(false);
     });
     await at(Date.now() + 30_001, async () => knows(id, 'control-checked'));
-    expect((await show(id)).state).toBe('active');
+    expect(await show(id)).toMatchObject({ state: 'active', is_control_lost: true });
     await scene.reconnect({ calls: [id] });
     await knows(id, 'control-back');
+    expect((await show(id)).is_control_lost).toBe(false);
     expect(scene.relay.last('call.want', id)).toMatchObject({ open: true });
   });
 

@@ -160,3 +160,7 @@ export const outcome = (reason: OutcomeReason, endedBy: EndedBy, detail?: string
   endedBy,
   ...(detail === undefined ? {} : { detail }),
 });
+
+/** The provider's code of an end, as a part of an outcome. */
+export const codeOf = ({ errorCode }: { readonly errorCode?: number | undefined }) =>
+  errorCode === undefined ? {} : { code: errorCode };

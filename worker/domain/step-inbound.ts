@@ -12,7 +12,7 @@ import {
   type Change,
 } from './change.ts';
 import { withoutJob, withoutQueuedGraph, type JobResult, type PendingJob } from './job.ts';
-import { outcome, type Outcome } from './outcome.ts';
+import { codeOf, outcome, type Outcome } from './outcome.ts';
 
 /** The provider's timestamp is in whole seconds, rounded down or up. */
 const TIMESTAMP_ROUNDING_MS = 1_000;
@@ -140,7 +140,7 @@ export function onInboundTerminate(call: Call, termination: Termination, nowMs: 
 
 function terminationOutcome(call: Call, termination: Termination): Outcome {
   if (termination.error !== undefined) {
-    return outcome('provider-ended', 'provider', termination.error);
+    return { ...outcome('provider-ended', 'provider', termination.error), ...codeOf(termination) };
   }
   const wasAnswered = call.state === 'active' || termination.wasPickedUp;
   return outcome(wasAnswered ? 'caller-hung-up' : 'caller-gave-up', 'caller');

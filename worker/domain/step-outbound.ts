@@ -32,7 +32,7 @@ import {
   type JobResult,
   type PendingJob,
 } from './job.ts';
-import { outcome, refusalReason, terminationReason, type Outcome } from './outcome.ts';
+import { codeOf, outcome, refusalReason, terminationReason, type Outcome } from './outcome.ts';
 import { blankCall } from './step-inbound.ts';
 
 /** A success that does not say of which call leaves as much open as no reply. */
@@ -344,7 +344,8 @@ export function onOutboundTerminate(call: Call, termination: Termination, nowMs:
 
 function terminationOutcome(call: Call, termination: Termination): Outcome {
   if (termination.error !== undefined) {
-    return outcome(terminationReason(termination.errorCode), 'provider', termination.error);
+    const reason = terminationReason(termination.errorCode);
+    return { ...outcome(reason, 'provider', termination.error), ...codeOf(termination) };
   }
   // An unanswered call is COMPLETED, too; only a start time or the pickup tells them apart.
   const wasAnswered = call.state === 'active' || termination.wasPickedUp;
