@@ -3,6 +3,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run: (args: string[]) => Promis
   ack: () => import('./ack.ts'),
   calls: () => import('./calls.ts'),
   dials: () => import('./dials.ts'),
+  faults: () => import('./faults.ts'),
   setups: () => import('./setups.ts'),
 };
 
