@@ -151,10 +151,10 @@ class AckBench {
       return call.connect;
     });
     await outside.ask({ do: 'release' });
-    const ends = await this.#load.offer(url, CLEAR_PER_S, count, (index) =>
+    // One that cannot be ended rings until its limit.
+    await this.#load.offer(url, CLEAR_PER_S, count, (index) =>
       (calls[index] as AnnouncedCall).terminate(),
     );
-    if (ends.failed > 0) throw new Error(`${ends.failed} calls could not be ended`);
     await waitUntil('the end of all calls', CLEAR_MS_MAX, () => this.#isQuiet());
     return answers;
   }
