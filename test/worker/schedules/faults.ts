@@ -40,6 +40,16 @@ type FaultOf<C extends FaultClass> = {
   [F in ArmedFault]: (typeof ARMED)[F] extends C ? F : never;
 }[ArmedFault];
 
+/** What these disturb is disturbed for as long as they are late. */
+const LATE: ReadonlySet<ArmedFault> = new Set([
+  'webhook-delayed',
+  'graph-acted-late-reply',
+  'graph-acts-late',
+  'room-acts-late',
+  'relay-event-late',
+  'relay-answers-late',
+]);
+
 /** Happens at its moment. */
 export const DISRUPTIONS = [
   'switchboard-evicted',
@@ -100,6 +110,7 @@ export class Faults {
     const next = this.#armed.get(of)?.shift();
     if (!next) return null;
     this.note(next.fault);
+    if (LATE.has(next.fault)) this.disturb(this.#now() + next.ms);
     // `arm` puts a fault under its own class, which is what makes the cast sound.
     return next as { fault: FaultOf<C>; ms: number };
   }

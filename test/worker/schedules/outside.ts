@@ -121,7 +121,6 @@ export class Outside {
         return result;
       }
       case 'graph-acts-late':
-        faults.disturb(sim.nowMs + hit.ms);
         sim.after(hit.ms, act);
         await sim.sleep(DEADLINE_MS);
         return done(unsure('no reply from the provider (TimeoutError)'));
@@ -165,7 +164,6 @@ export class Outside {
         await sim.sleep(DEADLINE_MS);
         return unsure('no reply from LiveKit (TimeoutError)');
       case 'room-acts-late':
-        faults.disturb(sim.nowMs + hit.ms);
         sim.after(hit.ms, () => this.#inRoom(call, job));
         await sim.sleep(DEADLINE_MS);
         return unsure('no reply from LiveKit (TimeoutError)');

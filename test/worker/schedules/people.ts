@@ -87,7 +87,7 @@ export class People {
       rooms.leave(room, member, plan.leaves);
       if (plan.returnsAfterMs === null) return;
       sim.after(plan.returnsAfterMs, () => {
-        isWanted = true;
+        isWanted = !this.#deps.isOver(callId);
         enter();
       });
     });

@@ -76,7 +76,7 @@ export class Simulation {
   /** Waits until nothing moves any more without time passing. */
   async #quiet(): Promise<void> {
     for (;;) {
-      for (let turn = 0; turn < TURNS; turn++) await null;
+      for (let turn = 0; turn < TURNS; turn++) await Promise.resolve();
       if (this.#outside === 0) return;
       await this.#chain;
     }
