@@ -1,10 +1,6 @@
 // What a relay's connection may carry, without a Durable Object around it.
 import { expect, it } from 'vitest';
-import {
-  CLOSE_BAD_FRAME,
-  CLOSE_TOO_MANY_FRAMES,
-  FRAME_BYTES_MAX,
-} from '../../relay/protocol.ts';
+import { CLOSE_BAD_FRAME, CLOSE_TOO_MANY_FRAMES, FRAME_BYTES_MAX } from '../../relay/protocol.ts';
 import { RelaySockets, type SocketHost } from '../../worker/adapters/relay-sockets.ts';
 import { CallBook } from '../../worker/call-book.ts';
 import type { RelayId } from '../../worker/domain/ids.ts';

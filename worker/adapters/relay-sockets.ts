@@ -19,6 +19,8 @@ export type SocketHost = Pick<
 >;
 
 const TAG = 'relay';
+/** RFC 6455 section 7.4.1. */
+const CLOSE_NORMAL = 1000;
 
 /** Tag of the sockets of one relay. */
 export const relayTag = (relayId: RelayId): string => `${TAG}:${relayId}`;
@@ -63,8 +65,11 @@ export class RelaySockets {
   greet(socket: WebSocket, hello: Hello): void {
     const attachment = read(socket);
     if (!attachment) return;
-    for (const other of this.#ctx.getWebSockets(relayTag(attachment.relayId))) {
-      if (other !== socket) other.close(CLOSE_REPLACED, 'this relay has connected again');
+    for (const other of this.#greeted()) {
+      if (other.socket === socket || other.attachment.relayId !== attachment.relayId) continue;
+      const isSame = other.attachment.hello.instance === hello.instance;
+      if (isSame) other.socket.close(CLOSE_NORMAL, 'connected again');
+      else other.socket.close(CLOSE_REPLACED, 'another process has connected under this id');
     }
     socket.serializeAttachment({
       ...attachment,
