@@ -126,6 +126,8 @@ export type RoomLink = {
   readonly audioLevelId: number;
   /** The newest token that joins this room: the server renews it. */
   readonly token: string;
+  /** Which room of which server this is, by the server's own ids; empty where they are not known. */
+  readonly origin: { readonly room: string; readonly server: string };
   /** Applies at once. */
   setAudience: (audience: Audience) => void;
   /** Writes the attribute `sip.callStatus`. */

@@ -57,6 +57,8 @@ export class RoomStay {
   #audience: Audience | undefined;
   /** The present connection or the attempt at one. */
   #link: RoomLink | undefined;
+  /** The room that we were in. */
+  #origin: RoomLink['origin'] | undefined;
   #isIn = false;
   #hasBeenIn = false;
   #isOver = false;
@@ -121,12 +123,28 @@ export class RoomStay {
 
   #joined(here: ReadonlySet<string>): void {
     if (!this.#link) return;
+    if (this.#isAnother(this.#link.origin)) {
+      void this.#link.leave();
+      this.#finish('room-deleted', 'deleted while the connection was broken');
+      return;
+    }
     clearTimeout(this.#giveUp);
     if (!this.#hasBeenIn) this.#giveUpAtMs = -Infinity;
     this.#isIn = this.#hasBeenIn = true;
     this.#joinedAtMs = this.#deps.clock.nowMs();
     this.#handlers.onJoined(this.#link);
     for (const identity of this.#present) if (!here.has(identity)) this.#went(identity, 'lost');
+  }
+
+  /**
+   * The same server has another room by this name: the one that we were in was deleted, and the word of it got lost. A server
+   * that was restarted has an id of its own for every start.
+   */
+  #isAnother({ room, server }: RoomLink['origin']): boolean {
+    const before = this.#origin;
+    if (room === '' || server === '') return false;
+    this.#origin = { room, server };
+    return before !== undefined && before.server === server && before.room !== room;
   }
 
   #came(identity: string): void {

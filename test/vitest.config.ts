@@ -6,13 +6,20 @@ import { defineConfig } from 'vitest/config';
  * Kinds run one after the other in this order, because media suffers from what computes beside it. End-to-end tests mostly wait
  * for phones, timers and processes, so two files of them run at once.
  */
-const ORDER = { worker: 0, unit: 1, relay: 2, browser: 3, e2e: 4 } as const;
+const ORDER = { worker: 0, unit: 1, relay: 2, browser: 3, e2e: 4, crowd: 5 } as const;
 
-const nodeProject = (name: keyof typeof ORDER, timeoutMs: number, filesAtOnce: number) => ({
+const nodeProject = (
+  name: keyof typeof ORDER,
+  timeoutMs: number,
+  filesAtOnce: number,
+  exclude: string[] = [],
+  include: string[] = [`test/${name}/**/*.test.ts`],
+) => ({
   test: {
     name,
     environment: 'node' as const,
-    include: [`test/${name}/**/*.test.ts`],
+    include,
+    exclude,
     testTimeout: timeoutMs,
     hookTimeout: 120_000,
     maxWorkers: filesAtOnce,
@@ -21,6 +28,9 @@ const nodeProject = (name: keyof typeof ORDER, timeoutMs: number, filesAtOnce: n
     sequence: { groupOrder: ORDER[name] },
   },
 });
+
+/** Puts more calls up at once than may run beside anything else. */
+const CROWD = 'test/e2e/redeploy.test.ts';
 
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
@@ -62,7 +72,8 @@ export default defineConfig({
         },
       },
       nodeProject('relay', 60_000, 1),
-      nodeProject('e2e', 120_000, 2),
+      nodeProject('e2e', 120_000, 2, [CROWD]),
+      nodeProject('crowd', 120_000, 1, [], [CROWD]),
       nodeProject('browser', 120_000, 1),
     ],
   },

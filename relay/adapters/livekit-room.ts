@@ -64,6 +64,7 @@ class LiveKitRoom implements RoomLink {
   readonly #hearing: Hearing;
   readonly #trackId = randomUUID();
   #trackSid = '';
+  #origin = { room: '', server: '' };
   #ownIdentity = '';
   #signal: LiveKitSignal | undefined;
   #peer: LiveKitPeer | undefined;
@@ -95,6 +96,10 @@ class LiveKitRoom implements RoomLink {
 
   get token(): string {
     return this.#signal?.token ?? this.#place.token;
+  }
+
+  get origin(): RoomLink['origin'] {
+    return this.#origin;
   }
 
   async join(url: string): Promise<void> {
@@ -141,6 +146,7 @@ class LiveKitRoom implements RoomLink {
   #enter(signal: LiveKitSignal, join: JoinResponse): void {
     this.#signal = signal;
     this.#ownIdentity = join.participant?.identity ?? '';
+    this.#origin = { room: join.room?.sid ?? '', server: join.serverInfo?.nodeId ?? '' };
     const peer = new LiveKitPeer(
       {
         ssrc: this.publication.ssrc,

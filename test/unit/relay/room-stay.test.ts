@@ -10,8 +10,12 @@ const place = { url: 'ws://livekit', token: 'first' };
 
 type Attempt = RoomHandlers & { token: string; audience: string; left: boolean };
 
-/** A stay whose attempts do nothing but what a test tells them. */
-function rig() {
+/**
+ * A stay whose attempts do nothing but what a test tells them.
+ *
+ * @param rooms the server's ids of the rooms that the attempts find; unknown where it ends
+ */
+function rig(rooms: readonly string[] = []) {
   const attempts: Attempt[] = [];
   const told: string[] = [];
   const nothing = () => undefined;
@@ -21,6 +25,7 @@ function rig() {
     const link: RoomLink = {
       publication: { ssrc: 5, payloadType: 111, audioLevelId: 1 },
       audioLevelId: 1,
+      origin: { room: rooms[attempts.length - 1] ?? '', server: 'server' },
       token: `${token}, renewed`,
       setAudience: (audience) => (attempt.audience = audience.named.join()),
       setCallStatus: nothing,
@@ -310,5 +315,30 @@ describe('leaving', () => {
     vi.advanceTimersByTime(20_000);
     expect(attempts).toHaveLength(2);
     expect(told).toEqual(['away: lost']);
+  });
+});
+
+describe('a room that was deleted without a word', () => {
+  it('is not taken for the one that the same server made anew', () => {
+    const { want, last, end, told } = rig(['RM_1', 'RM_2']);
+    want('first');
+    last().onJoined();
+    end('lost', 'broken');
+    last().onJoined();
+    expect(told).toEqual([
+      'joined',
+      'away: broken',
+      'room-deleted: deleted while the connection was broken',
+    ]);
+    expect(last().left).toBe(true);
+  });
+
+  it('is told apart from a connection that broke', () => {
+    const { want, last, end, told } = rig(['RM_1', 'RM_1']);
+    want('first');
+    last().onJoined();
+    end('lost', 'broken');
+    last().onJoined();
+    expect(told).toEqual(['joined', 'away: broken', 'joined']);
   });
 });

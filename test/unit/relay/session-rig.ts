@@ -63,6 +63,7 @@ export function rig(change: Partial<SessionDeps> = {}) {
     const link: RoomLink = {
       publication: { ssrc: 5, payloadType: 111, audioLevelId: 1 },
       audioLevelId: 1,
+      origin: { room: '', server: '' },
       token: 'token',
       setAudience: (audience) => calls.push(`audience ${audience.named.join()}`),
       setCallStatus: (status) => calls.push(`status ${status}`),
