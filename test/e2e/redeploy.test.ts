@@ -57,6 +57,8 @@ it(`${CALLS} calls lose nothing while the worker restarts, and each ends once af
   );
   await Promise.all(calls.map((call) => goesOn(call, AFTERWARDS)));
 
+  // Before the end, because LiveKit fills up a track that ends.
+  for (const { agent } of calls) expectUnbroken(agent.heard());
   await Promise.all(calls.map(({ call }) => stack().admin.end(call.id)));
   for (const call of calls) {
     const { record, report } = await scene.ended(call);
@@ -64,7 +66,6 @@ it(`${CALLS} calls lose nothing while the worker restarts, and each ends once af
     expect(graphOf(report)).toEqual(['pre_accept 200', 'accept 200', 'terminate 200']);
     // Frames that a busy machine lost before the relay had them are no doing of the restart.
     expectUnbrokenCall({ record, report });
-    expectUnbroken(call.agent.heard(), record.quality?.from_caller.lost);
     expect((await call.agent.gone()).why).toBe('room-deleted');
   }
 });
