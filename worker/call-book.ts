@@ -111,15 +111,23 @@ export class CallBook {
   /**
    * Applies an event that nobody will deliver again: waits for the record to come back. Later events of the call that nobody
    * will deliver again wait with it, so that their order stays.
+   *
+   * @param isMeant whether the event is about this call as it is when its turn has come
+   * @returns false when it is not
    */
-  applyPatiently(id: CallId, event: CallEvent): Promise<void> {
+  applyPatiently(
+    id: CallId,
+    event: CallEvent,
+    isMeant: (call: Call | undefined) => boolean = () => true,
+  ): Promise<boolean> {
     return this.#mailboxes.post(id, async () => {
       for (let attempt = 0; ; attempt++) {
         try {
           await this.load();
-          await this.#decide(id, event, null);
+          const isTheirs = isMeant(this.#live.get(id));
+          if (isTheirs) await this.#decide(id, event, null);
           this.#waiting.delete(id);
-          return;
+          return isTheirs;
         } catch (error) {
           console.error('call.not-stored', { callId: id, error: String(error) });
           this.#waiting.add(id);

@@ -201,13 +201,14 @@ export class RelayDesk {
     const ice = iceResult(event, Date.now());
     if (ice) this.#deps.sockets.noteIce(socket, ice);
     const committed = this.#deps.sockets.received(socket, event.seq);
-    await this.#deps.book.load();
-    const placement = this.#deps.book.get(event.call_id as CallId)?.placement;
-    // A relay can speak only of calls that were placed on it.
-    const isTheirs = placement?.relayId === relay.relayId && placement.instance === relay.instance;
-    if (isTheirs) {
-      await this.#deps.book.applyPatiently(event.call_id as CallId, callEvent(event));
-    } else if (event.type !== 'ended') {
+    const isTheirs = await this.#deps.book.applyPatiently(
+      event.call_id as CallId,
+      callEvent(event),
+      // A relay can speak only of calls that were placed on it.
+      (call) =>
+        call?.placement?.relayId === relay.relayId && call.placement.instance === relay.instance,
+    );
+    if (!isTheirs && event.type !== 'ended') {
       // Placed elsewhere since, or over and forgotten.
       this.#deps.sockets.reply(socket, { type: 'call.close', call_id: event.call_id });
     }

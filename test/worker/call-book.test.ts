@@ -208,3 +208,27 @@ describe('a record that takes no writes', () => {
     expect((await book.apply(id, end))?.state).toBe('ending');
   });
 });
+
+it('an event that comes while the record cannot even be read is neither lost nor overtaken', async () => {
+  const id = unique('call') as CallId;
+  await openBook().book.apply(id, offer(id), contact(id));
+  const store = createCallStore(db);
+  let reads = 0;
+  const { book, acted } = openBook({
+    store: {
+      ...store,
+      findLive: () => {
+        reads += 1;
+        return reads === 1 ? Promise.reject(new Error('no reads')) : store.findLive();
+      },
+    },
+  });
+  const isTheirs = (call: Call | undefined) => call?.placement?.instance === 'i';
+  const taken = await Promise.all([
+    book.applyPatiently(id, { type: 'relay.answered', seq: 1, sdp: 'answer' }, isTheirs),
+    book.applyPatiently(id, { type: 'relay.media-up', seq: 2 }, isTheirs),
+    book.applyPatiently(id, { type: 'relay.room-joined', seq: 3 }, () => false),
+  ]);
+  expect(taken).toEqual([true, true, false]);
+  expect(acted.map(({ entry }) => entry?.type)).toEqual(['relay-answered', 'media-up']);
+});
