@@ -1,5 +1,5 @@
 // Parts that go away in the middle of things.
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { useStack } from '../support/use-stack.ts';
 import { AGENT_HZ, Scene } from './scene.ts';
 
@@ -15,6 +15,20 @@ afterEach(async () => {
   if (!stack().relay.isRunning()) await stack().startRelay();
 });
 afterAll(() => scene?.events.close());
+
+/** The worker may just have been away: a call that comes before its relay is back would be rejected. */
+beforeEach(async () => {
+  await vi.waitFor(
+    async () => {
+      const { data } = await stack().admin.request<{ data: { is_connected: boolean }[] }>(
+        'GET',
+        '/v1/relays',
+      );
+      expect(data.some((relay) => relay.is_connected)).toBe(true);
+    },
+    { timeout: 60_000, interval: 100 },
+  );
+});
 
 it('a worker that restarts does not disturb a running call', async () => {
   const answered = await scene.talk();
