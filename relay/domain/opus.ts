@@ -43,6 +43,22 @@ export function opusTicks(bytes: Uint8Array, start: number, end: number): number
   return ticks <= PACKET_TICKS_MAX ? ticks : 0;
 }
 
+/**
+ * Whether an Opus packet is what WhatsApp demands, so that it may pass as it is: 20 ms, mono.
+ * Spec: RFC 6716 section 3.1, bit 2 of the first byte says stereo.
+ */
+export const isPlain = (bytes: Uint8Array, start: number, end: number): boolean =>
+  opusTicks(bytes, start, end) === FRAME_TICKS && ((bytes[start] ?? 0) & 4) === 0;
+
+/**
+ * Whether SILK has coded an Opus packet at 16 kHz, alone or below CELT.
+ * Spec: RFC 6716 section 3.1, table 2, configurations 8 to 15; what comes before is narrower, what comes after is CELT alone.
+ */
+export function isWidebandSilk(bytes: Uint8Array, start: number): boolean {
+  const config = (bytes[start] ?? 0) >> 3;
+  return config >= 8 && config < 16;
+}
+
 /** Level of the RTP audio-level extension that stands for silence, in -dBov. Spec: RFC 6464 section 3. */
 export const LEVEL_SILENT = 127;
 
