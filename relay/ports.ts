@@ -1,5 +1,7 @@
 // What a session needs of the outside, as interfaces: adapters implement them, tests bring their own.
 import type { Audience } from './domain/audience.ts';
+import type { Arrival } from './domain/jitter-buffer.ts';
+import type { MixHandlers } from './domain/mix-call.ts';
 import type { Answer, Offer } from './domain/sdp.ts';
 /** Structured log: a static event name and fields. Personal data only under the field `pii`; never SDP or tokens. */
 export type Log = {
@@ -151,3 +153,43 @@ export type JoinRoom = (
   audience: Audience,
   handlers: RoomHandlers,
 ) => RoomLink;
+
+/** A thread that mixes. Nothing is told after `stop`. */
+export type MixThread = {
+  /** Hands over a batch of `domain/mix-batch.ts`, whose bytes may not be used any more. */
+  post: (batch: ArrayBuffer) => void;
+  /** Ends it at once, also when it hangs. */
+  stop: () => void;
+};
+
+/** Starts a thread; what is posted before it is ready waits. */
+export type StartMixThread = (handlers: {
+  /** One answer to each batch, in order. */
+  onAnswer: (answer: ArrayBuffer) => void;
+  /** It ended without being told to; may be said more than once. */
+  onDown: (detail: string) => void;
+}) => MixThread;
+
+/** One call's place on a mixing thread. Everything takes effect within 10 ms, in the order in which it was said. */
+export type MixLine = {
+  /** One packet of a source. */
+  push: (source: number, packet: Arrival) => void;
+  /** Nothing of this source is heard any more, from now on. */
+  drop: (source: number) => void;
+  /** The same for a source that sends nothing: what is mixed already may be heard. */
+  release: (source: number) => void;
+  /** Begins to mix; `MixCall.start` says what the parameters are. Without it the levels are told and nothing else. */
+  start: (leader: number | undefined, sequence: number, atMs: number) => void;
+  /** Ends the mix; `onStopped` follows. */
+  stop: (source: number) => void;
+  /** Nothing is told any more. Harmless when repeated. */
+  close: () => void;
+};
+
+/** Gives a call a place on a thread, or `undefined` when there is none at this moment. */
+export type OpenMixLine = (
+  handlers: MixHandlers & {
+    /** The thread is gone, and with it what it knew of the call; said once, nothing else follows. */
+    onLost: () => void;
+  },
+) => MixLine | undefined;
