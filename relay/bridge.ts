@@ -2,10 +2,10 @@
 import { REPORT_INTERVAL_MS } from './domain/rtcp.ts';
 import { Player, type PlayPacket } from './domain/player.ts';
 import { isRtcp } from './domain/rtp.ts';
-import { SpeakerChoice } from './domain/speaker.ts';
-import type { Clock, LegIdentity, RoomLink } from './ports.ts';
+import type { Clock, LegIdentity, OpenMixLine, RoomLink } from './ports.ts';
 import type { CallStats } from './protocol.ts';
 import { Pump } from './pump.ts';
+import { Voices } from './voices.ts';
 
 /** The caller's packets are one source. */
 const CALLER = 0;
@@ -30,6 +30,7 @@ export type BridgeDeps = {
   readonly send: (packet: Uint8Array) => void;
   /** What the caller hears while the room is away: Opus packets, at least one. */
   readonly holdSound: readonly Uint8Array[];
+  readonly openMixLine: OpenMixLine;
 };
 
 /** Payload types of Opus with the provider. */
@@ -44,8 +45,8 @@ export class Bridge {
   /** Our one stream to the provider. */
   readonly identity: LegIdentity;
   readonly #deps: BridgeDeps;
-  readonly #speaker = new SpeakerChoice();
   readonly #toCaller: Pump;
+  readonly #voices: Voices;
   readonly #fromCaller: Pump;
   readonly #hold: Player;
   #opus: OpusTypes = { sent: 0, received: [] };
@@ -69,6 +70,7 @@ export class Bridge {
     // Spec: RFC 3550 section 5.1, both numbers start at random.
     const start = () => ({ sequence: random(0x1_0000), timestamp: random(0x1_0000_0000) });
     this.#toCaller = new Pump(start(), (packet) => deps.send(packet));
+    this.#voices = new Voices(this.#toCaller, deps);
     this.#fromCaller = new Pump(start(), (packet) => this.#room?.send(packet));
     this.#hold = new Player(deps.holdSound);
   }
@@ -152,21 +154,17 @@ export class Bridge {
     const view = this.#toCaller.receive(bytes, audioLevelId);
     // Packets without payload are probes of the server's.
     if (!view || view.payloadEnd === view.payloadStart) return;
-    const size = view.payloadEnd - view.payloadStart;
-    if (!this.#speaker.hears(source, view.audioLevel, size, nowMs)) return;
-    this.endHold();
-    this.#toCaller.pass(source, bytes, nowMs);
+    if (this.#voices.said(source, bytes, view, nowMs)) this.endHold();
   }
 
   /** The server says whether a source speaks. */
   tell(source: number, isSpeaking: boolean): void {
-    this.#speaker.tell(source, isSpeaking);
+    this.#voices.tell(source, isSpeaking);
   }
 
   /** A source must not be heard any more. */
   forget(source: number): void {
-    this.#speaker.remove(source);
-    this.#toCaller.forget(source);
+    this.#voices.forget(source);
   }
 
   /** Call it every 10 ms or so. */
@@ -174,9 +172,15 @@ export class Bridge {
     if (this.#isJoined && (this.#isCallerHeard || nowMs >= this.#releaseAtMs))
       this.#fromCaller.open(nowMs);
     if (this.#isOpen) this.#hold.tick(nowMs, this.#play);
+    this.#voices.tick(nowMs);
     this.#toCaller.tick(nowMs);
     this.#fromCaller.tick(nowMs);
     if (nowMs >= this.#reportAtMs) this.#report(nowMs);
+  }
+
+  /** The call is over: frees what is shared with others. Nothing may be called afterwards but `stats`. */
+  close(): void {
+    this.#voices.close();
   }
 
   /** How long the open path has brought nothing of the provider's, in ms. */

@@ -64,6 +64,21 @@ export class Pump {
     return this.#stitcher.isOpen;
   }
 
+  /** What sources say leaves at once: nothing that was kept is still to be played. */
+  get isLive(): boolean {
+    return this.#stitcher.isOpen && !this.#stitcher.isCatchingUp;
+  }
+
+  /** How far the outgoing stream is ahead of the clock, in ms. */
+  leadMs(nowMs: number): number {
+    return this.#stitcher.leadMs(nowMs);
+  }
+
+  /** No packet is to be expected before `timeMs`. */
+  expect(timeMs: number): void {
+    this.#stitcher.expect(timeMs);
+  }
+
   /** Starts the outgoing stream with silence; the last second of what sources say is kept. */
   start(identity: StreamIdentity, nowMs: number): void {
     this.#identity = identity;
@@ -123,7 +138,12 @@ export class Pump {
     this.#stitcher.skip(source, this.#view.sequence);
   }
 
-  /** Sends one packet of our own, as a source that nobody counts. */
+  /** The packet that `receive` has just read counts; what it holds goes out in another way. */
+  count(nowMs: number): void {
+    this.#count(nowMs);
+  }
+
+  /** Sends one packet that `receive` has not just read, as a source that nobody counts. */
   play(source: number, sequence: number, packet: Uint8Array, nowMs: number): void {
     this.#nowMs = nowMs;
     const own = { source, sequence, bytes: packet, start: 0, end: packet.length, level: -1 };

@@ -1,6 +1,8 @@
 // The relay put together from its parts. What runs in the process (signals, exit) is the entry file's.
 import { randomInt, randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { createJoinRoom } from './adapters/livekit-room.ts';
+import { startMixWorker } from './adapters/mixing-worker.ts';
 import { loadSound } from './adapters/sounds.ts';
 import { createTicker } from './adapters/ticker.ts';
 import { createOfferLeg, createOpenLeg } from './adapters/whatsapp-leg.ts';
@@ -8,11 +10,15 @@ import type { Config } from './config.ts';
 import { serveHealth } from './health.ts';
 import { Link, REPLACED } from './link.ts';
 import { Metrics } from './metrics.ts';
+import { Mixing } from './mixing.ts';
 import type { Clock, Log } from './ports.ts';
 import { Registry } from './registry.ts';
 
 /** How long the last reports may take to be acknowledged before the process goes anyway. */
 const FLUSH_MS_MAX = 5_000;
+
+/** Mixing takes the cores that forwarding leaves over; what more than a few of them mix is more than one relay forwards. */
+const MIX_THREADS_MAX = Math.min(4, Math.max(1, availableParallelism() - 1));
 
 export type Relay = {
   /** Takes no new calls; resolves when the last one is over and reported. Repeating it changes nothing. */
@@ -39,13 +45,22 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
     unacknowledged: link.outbox.size,
     dropped: link.outbox.dropped,
   }));
+  const ticker = metrics.measured(createTicker(clock, log));
+  const mixing = new Mixing({
+    startThread: startMixWorker,
+    threadsMax: MIX_THREADS_MAX,
+    ticker,
+    clock,
+    log,
+  });
   const registry: Registry = new Registry(config.RELAY_CAPACITY, {
     openLeg: createOpenLeg(legOptions, log),
     offerLeg: createOfferLeg(legOptions, log),
     joinRoom: createJoinRoom(roomOptions, log),
     holdSound: loadSound('hold'),
     clock,
-    ticker: metrics.measured(createTicker(clock, log)),
+    ticker,
+    openMixLine: mixing.open,
     log,
     random: (below) => randomInt(below),
     emit: (event) => {
@@ -93,6 +108,7 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
     link.report({ type: 'draining' });
     log.info({ live: registry.liveCalls().length }, 'relay.draining');
     await empty;
+    mixing.stop();
     await link.flush(FLUSH_MS_MAX);
     link.stop();
     stopHealth();

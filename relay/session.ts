@@ -11,6 +11,7 @@ import type {
   OfferedLeg,
   OfferLeg,
   OpenLeg,
+  OpenMixLine,
   RoomLink,
   Ticker,
 } from './ports.ts';
@@ -35,6 +36,7 @@ export type SessionDeps = RoomStayDeps & {
   readonly ticker: Ticker;
   /** What the caller hears while the room is away: Opus packets, at least one. */
   readonly holdSound: readonly Uint8Array[];
+  readonly openMixLine: OpenMixLine;
   /** Reports an event of a call; kept until the worker has it. */
   readonly emit: (event: NewEvent) => void;
   /** Reports that a wanted state is in force. */
@@ -72,6 +74,7 @@ export class Session {
       random: deps.random,
       send: (packet) => this.#leg?.send(packet),
       holdSound: deps.holdSound,
+      openMixLine: deps.openMixLine,
     });
     this.closed = new Promise((resolve) => (this.#settleClosed = resolve));
   }
@@ -163,6 +166,7 @@ export class Session {
     this.#state = 'ended';
     clearTimeout(this.#connectTimer);
     this.#stopTicking();
+    this.#bridge.close();
     this.#deps.log.info({ call_id: this.callId, reason, detail, stats }, 'call.ended');
     this.#deps.emit({
       type: 'ended',

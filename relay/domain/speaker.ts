@@ -56,6 +56,16 @@ export class SpeakerChoice {
     this.#candidate(source).isSpeaking = isSpeaking;
   }
 
+  /** The source that is heard; `undefined` when there is none. */
+  get heard(): number | undefined {
+    return this.#heard < 0 ? undefined : this.#heard;
+  }
+
+  /** Gives the floor to a source, because more is known of it than its packets tell. */
+  choose(source: number): void {
+    if (this.#candidates.has(source)) this.#heard = source;
+  }
+
   /** Forgets a source that is gone. */
   remove(source: number): void {
     this.#candidates.delete(source);

@@ -124,6 +124,11 @@ export class Stitcher {
     return this.#isOpen && this.#kept.length > 0;
   }
 
+  /** How far the stream is ahead of the clock, in ms; negative when it is behind. */
+  leadMs(nowMs: number): number {
+    return this.#dueMs - nowMs;
+  }
+
   /** The RTP timestamp of the instant `nowMs`, for sender reports. */
   timestampAt(nowMs: number): number {
     return (this.#timestamp - Math.round((this.#dueMs - nowMs) * OPUS_TICKS_PER_MS)) >>> 0;
@@ -160,6 +165,14 @@ export class Stitcher {
     this.#source = -1;
     this.#holes = 0;
     this.#marker = true;
+  }
+
+  /**
+   * The next packet is not to be expected before `timeMs`: a source begins that is later than the one before. Nothing is filled
+   * until then, and the stream is not ahead of the clock afterwards.
+   */
+  expect(timeMs: number): void {
+    this.#dueMs = Math.max(this.#dueMs, timeMs);
   }
 
   /** Takes one packet of a source. */

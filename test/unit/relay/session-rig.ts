@@ -85,6 +85,7 @@ export function rig(change: Partial<SessionDeps> = {}) {
     },
     log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
     holdSound: [HOLD],
+    openMixLine: () => undefined,
     random: () => 7,
     emit: (event) => events.push(event),
     emitIs: (_callId, rev) => revs.push(rev),
