@@ -166,13 +166,13 @@ export class Voices {
   #review(nowMs: number): void {
     if (!this.#pump.isLive) return;
     const sending = [...this.#tracks.values()].filter((track) => nowMs < track.sendingUntilMs);
-    const isEnough = sending.length < 2 && !sending.some((track) => nowMs < track.oddUntilMs);
+    const isAlone = sending.length < 2 && !sending.some((track) => nowMs < track.oddUntilMs);
     switch (this.#state) {
       case 'alone':
-        if (!isEnough && nowMs >= this.#reopenAtMs) this.#listen(nowMs);
+        if (!isAlone && nowMs >= this.#reopenAtMs) this.#listen(nowMs);
         return;
       case 'listening':
-        if (isEnough) this.#leave();
+        if (isAlone) this.#leave();
         else if (this.#needsMix(nowMs)) this.#mix(nowMs);
         break;
       case 'mixing':
@@ -197,7 +197,11 @@ export class Voices {
     this.#reopenAtMs = nowMs + REOPEN_MS;
     if (!this.#line) return;
     this.#state = 'listening';
-    this.#passing = this.#speaker.heard;
+    const heard = this.#speaker.heard;
+    const track = heard === undefined ? undefined : this.#tracks.get(heard);
+    this.#passing = track && heard;
+    // Whoever passes has a place before all others: a mix must not leave them out.
+    if (track) track.isTold = nowMs < track.sendingUntilMs;
     this.#admit(nowMs);
   }
 

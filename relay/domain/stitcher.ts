@@ -67,7 +67,7 @@ export type Emit = (
 
 /** One packet of a source; one object may serve a whole stream. */
 export type SourcePacket = {
-  /** Any number from 0 on that tells sources apart. */
+  /** Tells sources apart: any number but -1. */
   source: number;
   sequence: number;
   /** The Opus packet is `bytes.subarray(start, end)`. The stream may keep the bytes: they must not change afterwards. */

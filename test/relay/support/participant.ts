@@ -29,7 +29,6 @@ export class Participant {
   #source: AudioSource | undefined;
   #publication: LocalTrackPublication | undefined;
   #toneHz = 0;
-  #phase = 0;
   #isClosed = false;
   readonly #tones: readonly number[];
 
@@ -67,7 +66,20 @@ export class Participant {
       red: false,
     });
     this.#publication = await this.room.localParticipant?.publishTrack(track, options);
-    void this.#play(this.#source);
+    void this.#play(this.#source, () => this.#toneHz);
+  }
+
+  /** Publishes a second track, as an AI agent does with sounds of an office, that carries another tone, less loud. */
+  async playBackground(toneHz: number): Promise<void> {
+    const source = new AudioSource(SAMPLE_RATE_HZ, 1);
+    const track = LocalAudioTrack.createAudioTrack('background', source);
+    const options = new TrackPublishOptions({
+      source: TrackSource.SOURCE_UNKNOWN,
+      dtx: false,
+      red: false,
+    });
+    await this.room.localParticipant?.publishTrack(track, options);
+    void this.#play(source, () => toneHz, 2_000);
   }
 
   /** Changes the tone without publishing anew. */
@@ -86,12 +98,14 @@ export class Participant {
     await Promise.race([this.room.disconnect(), delay(LEAVE_MS_MAX, undefined, { ref: false })]);
   }
 
-  async #play(source: AudioSource): Promise<void> {
+  async #play(source: AudioSource, toneHz: () => number, amplitude = 8_000): Promise<void> {
+    let phase = 0;
     while (!this.#isClosed) {
+      const hz = toneHz();
       const pcm = new Int16Array(FRAME_SAMPLES);
       for (let index = 0; index < FRAME_SAMPLES; index++) {
-        pcm[index] = this.#toneHz === 0 ? 0 : Math.round(8_000 * Math.sin(this.#phase));
-        this.#phase += (2 * Math.PI * this.#toneHz) / SAMPLE_RATE_HZ;
+        pcm[index] = hz === 0 ? 0 : Math.round(amplitude * Math.sin(phase));
+        phase += (2 * Math.PI * hz) / SAMPLE_RATE_HZ;
       }
       // Resolves at the pace of the audio: the source's queue is bounded.
       await source.captureFrame(new AudioFrame(pcm, SAMPLE_RATE_HZ, 1, FRAME_SAMPLES));

@@ -348,6 +348,28 @@ describe('on the way from a source', () => {
     expect(lossy.lowest).toBeGreaterThan(-4);
   });
 
+  it('the delay that a stall has caused is gone after the next pauses', async () => {
+    const beeps: Signal = (seconds) => (seconds % 0.5 < 0.1 ? sine(1_500, 0.2)(seconds) : 0);
+    // 200 ms in which nothing comes, and then all of it.
+    const stall = (packet: number) => (packet >= 150 && packet < 160 ? (160 - packet) * 20 : 0);
+    const { rig, heard } = await call(9_000, {
+      [ANNA]: { signal: sine(440, 0.1), encoder: HYBRID },
+      [BEN]: { signal: beeps, encoder: HYBRID, offsetMs: 7, delayMs: stall },
+    });
+    /** How much later than said a beep begins to be heard, in ms. */
+    const lateMs = (seconds: number): number => {
+      for (let ms = -100; ms < 400; ms += 5) {
+        const at = seconds + ms / 1000;
+        if (amplitudeOf(heard, 1_500, at, at + 0.01) > 0.08) return ms;
+      }
+      return Infinity;
+    };
+    const before = lateMs(2.5);
+    expect(lateMs(3.5)).toBeGreaterThan(before + 30);
+    expect(lateMs(8.5)).toBeLessThan(before + 30);
+    expectUnbroken(rig);
+  });
+
   it('a source in DTX is silence between its packets, without noise of the relay’s own', async () => {
     const { rig, heard } = await call(6_000, {
       [ANNA]: { signal: between(0, 1, sine(1_000)), encoder: { ...SILK, dtx: true } },

@@ -53,7 +53,7 @@ function repairError(
 
 it('encodes what WhatsApp asks for: 20 ms, mono, wideband, 20 kbit/s at most on average', () => {
   const encoder = made(codec.encoder());
-  const packets = encodeAll(encoder, 500);
+  const packets = encodeAll(encoder, 300);
   expect(packets.filter((packet) => !isPlain(packet, 0, packet.length))).toEqual([]);
   expect(packets.filter((packet) => !isWidebandSilk(packet, 0))).toEqual([]);
   const bytes = packets.reduce((sum, { length }) => sum + length, 0);
@@ -63,7 +63,7 @@ it('encodes what WhatsApp asks for: 20 ms, mono, wideband, 20 kbit/s at most on 
 
 it('puts FEC into each packet, which repairs the one before better than guessing', () => {
   const encoder = made(codec.encoder());
-  const packets = encodeAll(encoder, 500);
+  const packets = encodeAll(encoder, 300);
   const guessed = repairError(packets, (decoder) => decoder.conceal(FRAME_SAMPLES, undefined));
   const repaired = repairError(packets, (decoder, at) =>
     decoder.conceal(FRAME_SAMPLES, packets[at + 1]),

@@ -31,9 +31,11 @@ function rig() {
   const buffer = new JitterBuffer();
   let nowMs = 0;
   const units: Unit[] = [];
+  let longestWaitMs = 0;
   return {
     buffer,
     units,
+    longestWaitMs: () => longestWaitMs,
     kinds: () => units.map((unit) => unit.kind),
     played: () => units.map(numberOf).filter((number) => number >= 0),
     /** Plays until a time; `arrivals` come in between, each at its own. */
@@ -41,7 +43,10 @@ function rig() {
       const due = [...arrivals].sort((one, other) => one.atMs - other.atMs);
       for (; nowMs <= untilMs; nowMs += FRAME_MS) {
         while ((due[0]?.atMs ?? Infinity) <= nowMs) buffer.push(due.shift() ?? packet(0, 0));
-        units.push(buffer.next(nowMs));
+        const unit = buffer.next(nowMs);
+        units.push(unit);
+        if (unit.kind === 'packet')
+          longestWaitMs = Math.max(longestWaitMs, nowMs - unit.packet.atMs);
       }
       for (const late of due) buffer.push(late);
     },
@@ -206,7 +211,7 @@ describe('whatever arrives', () => {
   it('what is played is in order and never twice, and waits no longer than it may', () => {
     fc.assert(
       fc.property(fc.array(ARRIVAL, { minLength: 1, maxLength: 120 }), (plan) => {
-        const { run, units, buffer } = rig();
+        const { run, units, buffer, longestWaitMs } = rig();
         const arrivals = plan.flatMap(({ shift, lateMs, isLost, isTwice, bytes }, index) => {
           if (isLost) return [];
           const number = Math.max(0, index + shift);
@@ -218,6 +223,8 @@ describe('whatever arrives', () => {
         expect(order).toEqual([...new Set(order)].sort((one, other) => one - other));
         expect(buffer.size).toBe(0);
         expect(buffer.delayMs).toBeLessThanOrEqual(DELAY_MS_MAX);
+        // What is kept at most, and what may be made up meanwhile.
+        expect(longestWaitMs()).toBeLessThanOrEqual(400 + 60);
       }),
       { numRuns: 300 },
     );
