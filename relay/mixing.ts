@@ -18,13 +18,16 @@ const CALLS_SPREAD = 16;
 export const CALLS_MAX = 60;
 
 /**
- * A thread that owes more answers than this hangs, or has far too much to do: a batch goes out every 10 ms, so these are half a
+ * A thread that has answered nothing while this many batches went out hangs: one goes out every 10 ms, so these are half a
  * second. The callers hear silence meanwhile. Counted in batches, because a process that stood still must not blame its threads.
  */
 export const UNANSWERED_MAX = 50;
 
-/** The same until a thread's first answer: it has to load the codec, and machines are slow when they start. */
-const UNANSWERED_AT_START_MAX = 1_000;
+/**
+ * The same until a thread's first answer: it has to load the codec, and machines are slow when they start. A thread that owes so
+ * many answers at any other time is so late that the callers are better off without it.
+ */
+export const BEHIND_MAX = 1_000;
 
 /** After the loss of a thread no other one is started for this long, in ms: one that cannot run would be started all the time. */
 export const RETRY_MS = 1_000;
@@ -97,6 +100,8 @@ class Seats {
   readonly #lines = new Map<number, Line>();
   #sent = 0;
   #answered = 0;
+  /** How many were sent when the last answer came. */
+  #sentAtAnswer = 0;
 
   constructor({ startThread, ticker }: MixingDeps, onLost: (detail: string) => void) {
     this.#onLost = onLost;
@@ -147,9 +152,9 @@ class Seats {
   }
 
   #tick(nowMs: number): void {
-    const max = this.#answered === 0 ? UNANSWERED_AT_START_MAX : UNANSWERED_MAX;
-    if (this.#sent - this.#answered > max) {
-      this.#end('hangs');
+    const isSilent = this.#answered > 0 && this.#sent - this.#sentAtAnswer > UNANSWERED_MAX;
+    if (isSilent || this.#sent - this.#answered > BEHIND_MAX) {
+      this.#end(isSilent ? 'hangs' : 'too late');
       return;
     }
     this.#sent += 1;
@@ -163,6 +168,7 @@ class Seats {
     if (this.#isOver) return;
     const reader = new BatchReader(answer);
     this.#answered = reader.number;
+    this.#sentAtAnswer = this.#sent;
     for (const record of reader.fromThread()) this.#tell(record);
   }
 
