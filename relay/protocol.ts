@@ -6,7 +6,7 @@ import { z } from 'zod';
  * Version that this build speaks. The worker accepts this one and the one before; frames and fields that one side does not
  * know are ignored, so that worker and relays can be deployed at different times.
  */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** From this version on a relay can place calls (`call.offer`, `call.apply-answer`). */
 export const OUTBOUND_PROTOCOL_VERSION = 2;
@@ -72,6 +72,18 @@ const callWant = z.object({
     .object({ url: z.string().min(1).max(2048), token: z.string().min(1).max(8192) })
     .optional(),
   audience,
+  /** The caller hears the hold sound and the room does not hear the caller. */
+  hold: z.boolean().default(false),
+  /**
+   * A prompt that the caller hears instead of the room, from its beginning for every new `id`. `played` says that it is over; one
+   * that is withdrawn or replaced is cut off without a word.
+   */
+  playing: z
+    .object({ id: z.int().nonnegative(), prompt: z.string().min(1).max(64), loop: z.boolean() })
+    .nullable()
+    .default(null),
+  /** `paused`: the recording goes on with silence in both voices. */
+  recording: z.enum(['off', 'on', 'paused']).default('off'),
 });
 
 /** Asks for an offer to the provider. Repeating it makes the relay report the same offer again. */
@@ -207,6 +219,15 @@ export const relayEvent = z.discriminatedUnion('type', [
     identity,
     why: z.enum(['left', 'lost', 'removed']),
   }),
+  /** The prompt is over. `completed` is false when it could not be had or read. */
+  z.object({
+    type: z.literal('played'),
+    ...sequenced,
+    id: z.int().nonnegative(),
+    completed: z.boolean(),
+  }),
+  /** The caller pressed a key; said once for each, when it is let go or held for long. */
+  z.object({ type: z.literal('dtmf'), ...sequenced, digit: z.string().regex(/^[0-9*#A-D]$/) }),
   /** Somebody publishes audio whom the caller must not hear; said once per participant. */
   z.object({ type: z.literal('publisher-skipped'), ...sequenced, identity }),
   /** The last event of a call. */

@@ -157,6 +157,8 @@ export class RelayDesk {
       case 'ready':
       case 'participant-left':
       case 'publisher-skipped':
+      case 'played':
+      case 'dtmf':
       case 'ended':
         return this.#onRelayEvent(socket, relay, frame);
     }
@@ -268,6 +270,7 @@ export class RelayDesk {
   async #sendWant(call: Call): Promise<void> {
     if (!call.placement) return;
     const want = wanted(call);
+    const { playing } = want.audio;
     const access = this.#deps.access();
     const room = want.hasRoom
       ? { url: access.url, token: await callerToken(access, call) }
@@ -279,6 +282,9 @@ export class RelayDesk {
       connect: want.connect,
       open: want.open,
       audience: want.audience,
+      hold: want.audio.isHeld,
+      playing: playing && { id: playing.id, prompt: playing.promptId, loop: playing.isLoop },
+      recording: want.audio.recording,
       ...(room ? { room } : {}),
     });
   }

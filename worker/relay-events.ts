@@ -20,6 +20,10 @@ export function callEvent(event: RelayEvent): CallEvent {
       return { type: `relay.${event.type}`, seq, identity: event.identity };
     case 'participant-left':
       return { type: 'relay.participant-left', seq, identity: event.identity, why: event.why };
+    case 'played':
+      return { type: 'relay.played', seq, playId: event.id, isComplete: event.completed };
+    case 'dtmf':
+      return { type: 'relay.digit', seq, digit: event.digit };
     case 'ended':
       return {
         type: 'relay.ended',

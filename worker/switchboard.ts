@@ -15,6 +15,7 @@ import { parseConfig, type Config } from './config.ts';
 import {
   isOver,
   type Actor,
+  type AudioCommand,
   type Call,
   type Claim,
   type Decision,
@@ -208,6 +209,11 @@ export class Switchboard extends DurableObject<Env> {
   /** Ends a call: rejects it while it rings, hangs up afterwards. Harmless when it is over. */
   async end(id: CallId, actor: Actor): Promise<CommandResult> {
     return this.#result(await this.#book.apply(id, { type: 'end', actor }));
+  }
+
+  /** Changes what a connected call sounds like; changes nothing in any other. */
+  async steerAudio(id: CallId, command: AudioCommand, actor: Actor): Promise<CommandResult> {
+    return this.#result(await this.#book.apply(id, { type: 'audio', command, actor }));
   }
 
   async relays(): Promise<RelayLoad[]> {

@@ -6,6 +6,7 @@ import { createNumberStore } from '../../worker/adapters/number-store-d1.ts';
 import { CallBook, type CallBookDeps } from '../../worker/call-book.ts';
 import type { Call, Decision, Offer } from '../../worker/domain/call.ts';
 import type { CallId, ContactId, NumberId, RelayId } from '../../worker/domain/ids.ts';
+import { NO_POLICY } from '../../worker/domain/step-inbound.ts';
 import { OutdatedError, type StoredEntry } from '../../worker/ports.ts';
 import { testEnv, unique } from './support.ts';
 
@@ -40,8 +41,7 @@ const offerOf = (id: CallId): Offer => ({
   providerCallId: `wacid.${id}`,
   caller: { contactId: `contact-${id}` as ContactId },
   payload: null,
-  hasFallbackText: false,
-  isLeftToVoicemail: false,
+  policy: NO_POLICY,
   sdp: 'v=0',
   offeredAtMs: Date.now(),
   answerLimitMs: 30_000,

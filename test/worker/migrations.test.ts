@@ -12,6 +12,7 @@ import { createPermissionStore } from '../../worker/adapters/permission-store-d1
 import { createRateStore } from '../../worker/adapters/rate-store-d1.ts';
 import type { AgentId, CallId, ContactId, NumberId } from '../../worker/domain/ids.ts';
 import { EMPTY_LEDGER } from '../../worker/domain/permission-ledger.ts';
+import { NO_POLICY } from '../../worker/domain/step-inbound.ts';
 import { step } from '../../worker/domain/step.ts';
 import { api, testEnv } from './support.ts';
 
@@ -196,7 +197,7 @@ describe('new rows', () => {
         claim: null,
         ringMs: 45_000,
         ask: { wording: { text: null }, waitMs: 60_000 },
-        hasFallbackText: false,
+        policy: NO_POLICY,
       } as const;
       const { call, entry } = step(null, { type: 'dial', dial }, Date.now());
       if (!call || !entry) throw new Error('nothing was decided');

@@ -1,6 +1,8 @@
 // Converts a call to its database row and back. Columns hold what is searched and shown; `data` holds the rest while the call
 // is live and shrinks to a few facts once it is settled.
 import { isSettled, type Call, type Claim } from '../domain/call.ts';
+import { QUIET } from '../domain/step-audio.ts';
+import { NO_POLICY } from '../domain/step-inbound.ts';
 import type { calls } from '../db/schema.ts';
 
 type Row = typeof calls.$inferSelect;
@@ -32,8 +34,8 @@ type LiveData = SettledData &
     | 'heard'
     | 'ask'
     | 'ringMs'
-    | 'hasFallbackText'
-    | 'isLeftToVoicemail'
+    | 'policy'
+    | 'audio'
     | 'excluded'
     | 'timers'
     | 'pending'
@@ -72,8 +74,8 @@ export function rowFromCall(call: Call): Row {
     heard: call.heard,
     ask: call.ask,
     ringMs: call.ringMs,
-    hasFallbackText: call.hasFallbackText,
-    isLeftToVoicemail: call.isLeftToVoicemail,
+    policy: call.policy,
+    audio: call.audio,
     excluded: call.excluded,
     timers: call.timers,
     pending: call.pending,
@@ -157,8 +159,8 @@ export function callFromRow(row: Row): Call {
     heard: isConnected(row.state) && data.claim ? [data.claim.identity] : [],
     ask: null,
     ringMs: 0,
-    hasFallbackText: false,
-    isLeftToVoicemail: false,
+    policy: NO_POLICY,
+    audio: QUIET,
     excluded: [],
     timers: {},
     pending: [],

@@ -105,7 +105,7 @@ export interface Dial {
   readonly ringMs: number;
   /** Ask for permission first and wait for it this long, in ms. */
   readonly ask: { readonly wording: AskWording; readonly waitMs: number } | null;
-  readonly hasFallbackText: boolean;
+  readonly policy: CallPolicy;
 }
 
 /** What a finished outbound call costs. */
@@ -136,6 +136,36 @@ export interface Placement {
   readonly attempt?: number;
 }
 
+/** What the call sounds like besides those who speak in it. */
+export interface CallAudio {
+  /** The caller hears the hold sound and is not heard. */
+  readonly isHeld: boolean;
+  /** A prompt that the caller hears instead of the room. `id` tells plays of one call apart. */
+  readonly playing: {
+    readonly id: number;
+    readonly promptId: string;
+    readonly isLoop: boolean;
+  } | null;
+  /** `paused`: the recording goes on with silence in both voices. */
+  readonly recording: 'off' | 'on' | 'paused';
+}
+
+/** What may be done to the audio of a connected call. */
+export type AudioCommand =
+  | { readonly action: 'hold' | 'unhold' | 'stop-playing' }
+  | { readonly action: 'record' | 'pause-recording' | 'stop-recording' }
+  | { readonly action: 'play'; readonly promptId: string; readonly isLoop: boolean };
+
+/** What the settings of the number mean for a call; fixed when it begins. */
+export interface CallPolicy {
+  /** There is a text for callers who could not be served. */
+  readonly hasFallbackText: boolean;
+  /** The provider's voicemail answers in time; it does so only if the call is not rejected. */
+  readonly isLeftToVoicemail: boolean;
+  /** The call is recorded; `announcement`: the prompt that says so first. */
+  readonly recording: { readonly announcement: string | null } | null;
+}
+
 export interface DirectionQuality {
   readonly packets: number;
   readonly lost: number;
@@ -162,10 +192,8 @@ export interface Call {
   readonly ringMs: number;
   /** What the button or link that started the call carried. */
   readonly payload: string | null;
-  /** The number has a text for callers who could not be served. */
-  readonly hasFallbackText: boolean;
-  /** The provider's voicemail answers in time; it does so only if the call is not rejected. */
-  readonly isLeftToVoicemail: boolean;
+  readonly policy: CallPolicy;
+  readonly audio: CallAudio;
   /** The provider's own time of the offer; for an outbound call when it was asked for. */
   readonly offeredAtMs: number;
   readonly createdAtMs: number;
@@ -211,8 +239,7 @@ export interface Offer {
   readonly providerCallId: string;
   readonly caller: Caller;
   readonly payload: string | null;
-  readonly hasFallbackText: boolean;
-  readonly isLeftToVoicemail: boolean;
+  readonly policy: CallPolicy;
   readonly sdp: string;
   readonly offeredAtMs: number;
   /** The provider's own limit for answering, in ms from the offer. */
@@ -273,6 +300,14 @@ export type CallEvent =
       readonly why: 'left' | 'lost' | 'removed';
     }>
   | FromRelay<{ readonly type: 'relay.publisher-skipped'; readonly identity: string }>
+  /** A prompt is over; `isComplete`: it was played to its end. */
+  | FromRelay<{
+      readonly type: 'relay.played';
+      readonly playId: number;
+      readonly isComplete: boolean;
+    }>
+  /** The caller pressed a key: `0` to `9`, `*`, `#`, `A` to `D`. */
+  | FromRelay<{ readonly type: 'relay.digit'; readonly digit: string }>
   | FromRelay<{
       readonly type: 'relay.ended';
       readonly reason: MediaEndReason;
@@ -296,6 +331,7 @@ export type CallEvent =
     }
   | FromRelay<{ readonly type: 'relay.offered'; readonly sdp: string }>
   | { readonly type: 'end'; readonly actor: Actor }
+  | { readonly type: 'audio'; readonly command: AudioCommand; readonly actor: Actor }
   | { readonly type: 'job'; readonly jobId: number; readonly result: JobResult }
   /** Time has passed. */
   | { readonly type: 'tick' };
@@ -336,6 +372,16 @@ export type TimelineType =
   | 'control-checked'
   | 'control-back'
   | 'fallback-sent'
+  | 'held'
+  | 'taken-off-hold'
+  | 'playing'
+  | 'playing-stopped'
+  | 'played'
+  | 'digit'
+  | 'recording-started'
+  | 'recording-paused'
+  | 'recording-resumed'
+  | 'recording-stopped'
   | 'room-deleted'
   | 'room-clean-up'
   | 'agent-removed'
@@ -376,6 +422,7 @@ export const wanted = (
   open: boolean;
   hasRoom: boolean;
   audience: { named: string[]; excluded: string[]; ai: boolean; everyone: boolean };
+  audio: CallAudio;
 } => ({
   connect: call.isPreAccepted || call.state === 'active',
   open: call.state === 'active',
@@ -387,6 +434,7 @@ export const wanted = (
     ai: call.target?.kind === 'ai',
     everyone: call.target?.kind === 'room',
   },
+  audio: call.audio,
 });
 
 /** The call's media should exist at its relay. */

@@ -91,7 +91,7 @@ export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
 /** Users who called us, or who answered, learn that it was not their doing. */
 function fallback(call: Call, { reason }: Outcome, nowMs: number): NewJob[] {
   const wasThere = call.direction === 'inbound' || call.startedAtMs !== null;
-  if (!call.hasFallbackText || !wasThere || !FAILED_CALLER.has(reason)) return [];
+  if (!call.policy.hasFallbackText || !wasThere || !FAILED_CALLER.has(reason)) return [];
   return [{ job: { lane: 'message', action: 'fallback' }, giveUpAtMs: nowMs + FALLBACK_MS }];
 }
 
@@ -137,7 +137,7 @@ function tellProvider(
   const giveUpAtMs = nowMs + END_RETRY_MS;
   if (call.direction === 'inbound') {
     const wasAccepted = call.state === 'active' || call.state === 'accepting';
-    if (!wasAccepted && call.isLeftToVoicemail && FAILED_CALLER.has(reason)) {
+    if (!wasAccepted && call.policy.isLeftToVoicemail && FAILED_CALLER.has(reason)) {
       return 'nothing-to-tell';
     }
     return { job: { lane: 'graph', action: wasAccepted ? 'terminate' : 'reject' }, giveUpAtMs };

@@ -1,5 +1,5 @@
 // Decisions that only calls started by the user need: offer, pre-accept, accept. Pure.
-import type { Call, Offer, Placement, Termination } from './call.ts';
+import type { Call, CallPolicy, Offer, Placement, Termination } from './call.ts';
 import {
   again,
   ending,
@@ -13,11 +13,18 @@ import {
 } from './change.ts';
 import { withoutJob, withoutQueuedGraph, type JobResult, type PendingJob } from './job.ts';
 import { codeOf, outcome, type Outcome } from './outcome.ts';
+import { onOpened, QUIET } from './step-audio.ts';
 
 /** The provider's timestamp is in whole seconds, rounded down or up. */
 const TIMESTAMP_ROUNDING_MS = 1_000;
 /** By this much Roomline answers earlier than the provider gives up: one slow provider request and its retry. */
 export const ANSWER_MARGIN_MS = 3_000;
+
+export const NO_POLICY: CallPolicy = {
+  hasFallbackText: false,
+  isLeftToVoicemail: false,
+  recording: null,
+};
 
 /** An inbound call as it is announced; undecided, so its version is 0. */
 export const blankCall = (
@@ -37,8 +44,8 @@ export const blankCall = (
   ask: null,
   ringMs: 0,
   payload: null,
-  hasFallbackText: false,
-  isLeftToVoicemail: false,
+  policy: NO_POLICY,
+  audio: QUIET,
   offeredAtMs: atMs,
   createdAtMs: nowMs,
   ringingAtMs: null,
@@ -76,8 +83,7 @@ export function onOffer(
   const announced: Partial<Call> = {
     caller: offer.caller,
     payload: offer.payload,
-    hasFallbackText: offer.hasFallbackText,
-    isLeftToVoicemail: offer.isLeftToVoicemail,
+    policy: offer.policy,
     offeredAtMs: offer.offeredAtMs,
     // A call cannot have been announced in the future: then our clock is slow, and its own time is what can be counted from.
     answerByMs:
@@ -189,7 +195,10 @@ export function onAccept(call: Call, done: PendingJob, result: JobResult, nowMs:
   const pending = withoutJob(call.pending, done.id);
   if (result.ok) {
     return call.state === 'accepting'
-      ? { patch: { state: 'active', answeredAtMs: nowMs, pending }, entry: { type: 'answered' } }
+      ? {
+          patch: { state: 'active', answeredAtMs: nowMs, pending, ...onOpened(call) },
+          entry: { type: 'answered' },
+        }
       : { patch: { pending }, entry: { type: 'action-done', detail: { action: 'graph.accept' } } };
   }
   if (call.state !== 'accepting') {

@@ -33,6 +33,7 @@ import {
   type PendingJob,
 } from './job.ts';
 import { codeOf, outcome, refusalReason, terminationReason, type Outcome } from './outcome.ts';
+import { onOpened } from './step-audio.ts';
 import { blankCall } from './step-inbound.ts';
 
 /** A success that does not say of which call leaves as much open as no reply. */
@@ -68,7 +69,7 @@ export function onDial(
     target: dial.target,
     claim: dial.claim,
     ask: dial.ask,
-    hasFallbackText: dial.hasFallbackText,
+    policy: dial.policy,
     ringMs: dial.ringMs,
   };
   if (!dial.ask) return { call, change: begin(call, free, nowMs, 'dial-requested') };
@@ -281,6 +282,7 @@ function pickedUp(
     state: 'active',
     answeredAtMs: nowMs,
     startedAtMs: atMs,
+    ...onOpened(call),
   });
   // In a room that is open to everybody nobody in particular is expected.
   const isExpected = call.target?.kind !== 'room';

@@ -40,6 +40,7 @@ import {
   onPreAccept,
 } from './step-inbound.ts';
 import { onAskSent, onPermission } from './step-ask.ts';
+import { onAudioCommand, onDigit, onPlayed } from './step-audio.ts';
 import {
   onAgentThere,
   onAnswer,
@@ -154,6 +155,10 @@ function changeFor(call: Call, event: CallEvent, nowMs: number, free: Placement 
       return isOver(call)
         ? null
         : { entry: { type: 'publisher-skipped', detail: { identity: event.identity } } };
+    case 'relay.played':
+      return onPlayed(call, event.playId, event.isComplete);
+    case 'relay.digit':
+      return onDigit(call, event.digit);
     case 'relay.ended':
       return onMediaEnded(call, event, free, nowMs);
     case 'relay.lost':
@@ -166,6 +171,8 @@ function changeFor(call: Call, event: CallEvent, nowMs: number, free: Placement 
       return onClaim(call, event.claim, nowMs);
     case 'end':
       return onEnd(call, event.actor, nowMs);
+    case 'audio':
+      return onAudioCommand(call, event.command, event.actor);
     case 'job':
       return onJob(call, event, nowMs, free);
     case 'tick':

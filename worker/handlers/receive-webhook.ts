@@ -16,6 +16,7 @@ import type { WebhookFacts } from './forward-webhook.ts';
 import { receiveAccountEvents, type AccountEvent } from './receive-account-event.ts';
 import { voicemailOf } from '../domain/voicemail.ts';
 import { applyMessage, applyPermissionReply } from './receive-permission.ts';
+import { policyOf } from './policy-of.ts';
 
 /** Provider: a call must be accepted within about 30 to 60 s of the offer, Calling API reference, read 2026-06. */
 const ANSWER_LIMIT_MS = 30_000;
@@ -174,8 +175,7 @@ async function offerOf(
         ...(bsuid === undefined ? {} : { bsuid }),
       },
       payload: event.payload,
-      hasFallbackText: number.fallbackText !== null,
-      isLeftToVoicemail: voicemail?.timeoutMs != null && !voicemail.takesRejected,
+      policy: policyOf(number),
       sdp: event.sdp,
       offeredAtMs: event.atMs,
       answerLimitMs: Math.min(ANSWER_LIMIT_MS, voicemail?.timeoutMs ?? Infinity),

@@ -13,6 +13,7 @@ import type { Services } from '../services.ts';
 import { seatFor, type Seat } from './command-call.ts';
 import { resolveContact } from './contact-of.ts';
 import { isGrantedNow } from './read-permission.ts';
+import { policyOf } from './policy-of.ts';
 
 export interface StartRequest {
   readonly numberId: string;
@@ -87,7 +88,7 @@ function dialOf(
     claim: with_.claim,
     ringMs: request.ringMs,
     ask: with_.ask,
-    hasFallbackText: number.fallbackText !== null,
+    policy: policyOf(number),
   };
 }
 

@@ -93,6 +93,9 @@ export class FakeWorker {
       connect: false,
       open: false,
       audience: AGENTS_ONLY,
+      hold: false,
+      playing: null,
+      recording: 'off' as const,
     };
     const next: CallWant = {
       ...before,

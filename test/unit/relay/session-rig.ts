@@ -22,6 +22,9 @@ export const want = (rev: number, change: Partial<CallWant> = {}): CallWant => (
   connect: false,
   open: false,
   audience: AGENTS_ONLY,
+  hold: false,
+  playing: null,
+  recording: 'off',
   ...change,
 });
 

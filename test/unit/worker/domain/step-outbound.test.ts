@@ -17,6 +17,7 @@ import type {
 } from '../../../../worker/domain/ids.ts';
 import type { JobResult } from '../../../../worker/domain/job.ts';
 import { refusalReason } from '../../../../worker/domain/outcome.ts';
+import { NO_POLICY } from '../../../../worker/domain/step-inbound.ts';
 import { dueAtMs, step as decide } from '../../../../worker/domain/step.ts';
 
 const NOW = 1_790_000_000_000;
@@ -41,7 +42,7 @@ const dialOf = (more: Partial<Dial> = {}): CallEvent => ({
     target: { kind: 'room' },
     claim: null,
     ringMs: 45_000,
-    hasFallbackText: false,
+    policy: NO_POLICY,
     ask: null,
     ...more,
   },

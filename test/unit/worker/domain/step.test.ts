@@ -27,6 +27,7 @@ const NOW = 1_790_000_000_000;
 const id = 'c1' as CallId;
 const placement = { relayId: 'r1' as RelayId, instance: 'i1', lastSeq: 0 };
 const numberId = 'n1' as NumberId;
+const policy = { hasFallbackText: true, isLeftToVoicemail: false, recording: null };
 const offer: Offer = {
   id,
   numberId,
@@ -34,8 +35,7 @@ const offer: Offer = {
   providerCallId: 'wacid.x',
   caller: { contactId: 'p1' as ContactId, name: 'Ana', phone: '351910000001' },
   payload: null,
-  hasFallbackText: true,
-  isLeftToVoicemail: false,
+  policy,
   sdp: 'v=0',
   offeredAtMs: NOW,
   answerLimitMs: 30_000,
@@ -95,7 +95,7 @@ const dial = {
   claim: null,
   ringMs: 45_000,
   ask: null,
-  hasFallbackText: true,
+  policy,
 } satisfies Dial;
 const toOffering: CallEvent[] = [{ type: 'dial', dial }];
 const toDialling: CallEvent[] = [...toOffering, { type: 'relay.offered', seq: 1, sdp: 'offer' }];
@@ -341,7 +341,10 @@ describe('a relay that nothing is heard of', () => {
 
 describe('a number with a voicemail of the provider', () => {
   it('leaves it whom nobody answers, and rejects only on purpose', () => {
-    const offered: CallEvent = { type: 'offer', offer: { ...offer, isLeftToVoicemail: true } };
+    const offered: CallEvent = {
+      type: 'offer',
+      offer: { ...offer, policy: { ...policy, isLeftToVoicemail: true } },
+    };
     const { call } = play([offered, { type: 'relay.answered', seq: 1, sdp: 'answer' }]);
     const left = step(call, { type: 'tick' }, NOW + 26_000);
     expect(left.call).toMatchObject({ state: 'ended', outcome: { reason: 'no-answer' } });
@@ -365,7 +368,9 @@ describe('the fallback text', () => {
     expect(jobsOf([step(play(toRinging).call, { type: 'tick' }, NOW + 26_000)])).toContain(
       'message.fallback',
     );
-    const { call } = play([{ type: 'offer', offer: { ...offer, hasFallbackText: false } }]);
+    const { call } = play([
+      { type: 'offer', offer: { ...offer, policy: { ...policy, hasFallbackText: false } } },
+    ]);
     expect(jobsOf([step(call, { type: 'tick' }, NOW + 26_000)])).not.toContain('message.fallback');
   });
 

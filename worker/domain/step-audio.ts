@@ -1,0 +1,94 @@
+// Decisions about what a connected call sounds like: hold, prompts, recording, keys. Pure.
+import type { Actor, AudioCommand, Call, CallAudio, TimelineType } from './call.ts';
+import type { Answer, Change } from './change.ts';
+
+export const QUIET: CallAudio = { isHeld: false, playing: null, recording: 'off' };
+
+/** What the number's settings ask for from the first moment that somebody hears. */
+export function onOpened(call: Call): Partial<Call> {
+  const { recording } = call.policy;
+  if (!recording) return {};
+  const { announcement } = recording;
+  return {
+    audio: {
+      ...call.audio,
+      recording: 'on',
+      playing:
+        announcement === null
+          ? null
+          : { id: call.version + 1, promptId: announcement, isLoop: false },
+    },
+  };
+}
+
+export function onAudioCommand(call: Call, command: AudioCommand, actor: Actor): Answer {
+  if (call.state !== 'active') return null;
+  const by = { by: actor.kind };
+  switch (command.action) {
+    case 'hold':
+    case 'unhold': {
+      const isHeld = command.action === 'hold';
+      if (call.audio.isHeld === isHeld) return null;
+      return change(call, { isHeld }, isHeld ? 'held' : 'taken-off-hold', by);
+    }
+    case 'play': {
+      const playing = {
+        id: call.version + 1,
+        promptId: command.promptId,
+        isLoop: command.isLoop,
+      };
+      return change(call, { playing }, 'playing', { ...by, prompt: command.promptId });
+    }
+    case 'stop-playing':
+      if (!call.audio.playing) return null;
+      return change(call, { playing: null }, 'playing-stopped', by);
+    case 'record':
+    case 'pause-recording':
+    case 'stop-recording':
+      return onRecordingCommand(call, command.action, by);
+  }
+}
+
+function onRecordingCommand(
+  call: Call,
+  action: 'record' | 'pause-recording' | 'stop-recording',
+  by: { readonly by: string },
+): Answer {
+  const { recording } = call.audio;
+  switch (action) {
+    case 'record':
+      if (recording === 'on') return null;
+      return change(
+        call,
+        { recording: 'on' },
+        recording === 'off' ? 'recording-started' : 'recording-resumed',
+        by,
+      );
+    case 'pause-recording':
+      if (recording !== 'on') return null;
+      return change(call, { recording: 'paused' }, 'recording-paused', by);
+    case 'stop-recording':
+      if (recording === 'off') return null;
+      return change(call, { recording: 'off' }, 'recording-stopped', by);
+  }
+}
+
+export function onPlayed(call: Call, playId: number, isComplete: boolean): Answer {
+  // What has been replaced meanwhile is over without being the end of what plays now.
+  if (call.state !== 'active' || call.audio.playing?.id !== playId) return null;
+  return change(call, { playing: null }, 'played', { completed: isComplete });
+}
+
+/** A key that the caller pressed. While recording is paused it may be part of a card number, and is not kept. */
+export function onDigit(call: Call, digit: string): Answer {
+  if (call.state !== 'active') return null;
+  const shown = call.audio.recording === 'paused' ? {} : { detail: { digit } };
+  return { entry: { type: 'digit', ...shown } };
+}
+
+const change = (
+  call: Call,
+  audio: Partial<CallAudio>,
+  type: TimelineType,
+  detail: Record<string, string | number | boolean>,
+): Change => ({ patch: { audio: { ...call.audio, ...audio } }, entry: { type, detail } });
