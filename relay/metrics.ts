@@ -163,8 +163,10 @@ export class Metrics {
         if (event.stats) this.#summarise(event.stats);
         return;
       case 'answered':
+      case 'dtmf':
       case 'participant-joined':
       case 'participant-left':
+      case 'played':
       case 'publisher-skipped':
       case 'ready':
         return;
