@@ -1,9 +1,12 @@
-// Puts the files that the worker serves as they are into worker/assets, which is not under version control.
+// Makes what the worker is deployed with and what is not under version control: the files that it serves as they are, in
+// worker/assets, and the Opus codec.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { opusWasm } from './opus-wasm.ts';
 
 const ASSETS_FOLDER = join(import.meta.dirname, '../../worker/assets');
+const OPUS_FILE = join(import.meta.dirname, '../../worker/adapters/opus.wasm');
 const SWAGGER_FILES = [
   'swagger-ui.css',
   'swagger-ui-bundle.js',
@@ -13,7 +16,7 @@ const SWAGGER_FILES = [
 ];
 
 /**
- * Brings worker/assets up to date. Files that are the same already are left alone, because touching one restarts a worker
+ * Brings both up to date. Files that are the same already are left alone, because touching one restarts a worker
  * that runs in development mode.
  */
 export async function buildAssets(): Promise<void> {
@@ -22,10 +25,14 @@ export async function buildAssets(): Promise<void> {
   const target = join(ASSETS_FOLDER, 'docs');
   await mkdir(target, { recursive: true });
   for (const file of SWAGGER_FILES) {
-    const wanted = await readFile(join(swagger, file));
-    const present = await readFile(join(target, file)).catch(() => undefined);
-    if (!present?.equals(wanted)) await writeFile(join(target, file), wanted);
+    await update(join(target, file), await readFile(join(swagger, file)));
   }
+  await update(OPUS_FILE, await opusWasm());
+}
+
+async function update(file: string, wanted: Uint8Array): Promise<void> {
+  const present = await readFile(file).catch(() => undefined);
+  if (!present?.equals(wanted)) await writeFile(file, wanted);
 }
 
 if (import.meta.main) await buildAssets();
