@@ -11,6 +11,9 @@ export const PROTOCOL_VERSION = 3;
 /** From this version on a relay can place calls (`call.offer`, `call.apply-answer`). */
 export const OUTBOUND_PROTOCOL_VERSION = 2;
 
+/** From this version on a relay does what `hold`, `playing` and `recording` say. */
+export const AUDIO_PROTOCOL_VERSION = 3;
+
 /** Longest frame in bytes that either side reads. An offer or answer is 2 to 4 kB; 64 kB is room for unusual ones. */
 export const FRAME_BYTES_MAX = 65_536;
 

@@ -2,6 +2,7 @@
 import { cors } from 'hono/cors';
 import { agentRoutes } from './http/agent-routes.ts';
 import { authenticate } from './http/authentication.ts';
+import { callAudioRoutes } from './http/call-audio-routes.ts';
 import { callRoutes } from './http/call-routes.ts';
 import { contactRoutes } from './http/contact-routes.ts';
 import { docsPage } from './http/docs-page.ts';
@@ -14,6 +15,9 @@ import { numberCallingRoutes } from './http/number-calling-routes.ts';
 import { numberRoutes } from './http/number-routes.ts';
 import { permissionRoutes } from './http/permission-routes.ts';
 import { notFound, onError } from './http/problems.ts';
+import { promptRoutes } from './http/prompt-routes.ts';
+import { recordingRoutes } from './http/recording-routes.ts';
+import { relayAudioRoutes } from './http/relay-audio-routes.ts';
 import { relayConnectRoute } from './http/relay-connect-route.ts';
 import { relayRoutes } from './http/relay-routes.ts';
 import { logRequests } from './http/request-log.ts';
@@ -49,11 +53,15 @@ export function createApp(services: Services) {
   });
   app.get('/docs', (c) => c.html(docsPage('/v1/openapi.json')));
   app.route('/v1', relayConnectRoute(services, guard));
+  app.route('/v1', relayAudioRoutes(services, guard));
   // Whatever is added below needs an API key.
   app.use('/v1/*', authenticate(services, guard), checkJsonBody());
   app.route('/v1', relayRoutes(services));
   app.route('/v1', callRoutes(services));
   app.route('/v1', startCallRoute(services));
+  app.route('/v1', callAudioRoutes(services));
+  app.route('/v1', recordingRoutes(services));
+  app.route('/v1', promptRoutes(services));
   app.route('/v1', eventRoutes(services));
   app.route('/v1', numberRoutes(services));
   app.route('/v1', numberCallingRoutes(services));

@@ -4,6 +4,7 @@ import { CALL_STATES, isControlLost, type Call, type TimelineEntry } from './dom
 import { explain } from './domain/explain.ts';
 import { LIKELY_CAUSES } from './domain/explanation.ts';
 import { OUTCOME_REASONS, REMEDIES } from './domain/outcome.ts';
+import { QUIET } from './domain/step-audio.ts';
 
 const time = z.iso.datetime().openapi({ description: 'UTC' });
 const direction = z.object({
@@ -37,6 +38,15 @@ export const outcomeView = z
     retry_at: time.optional().openapi({ description: 'When the provider allows another try' }),
   })
   .openapi('Outcome');
+
+export const recordingView = z
+  .object({
+    duration_ms: z.int(),
+    bytes: z.int(),
+    expires_at: time.nullable().openapi({ description: 'Deleted then; null: kept for ever' }),
+  })
+  .openapi('Recording');
+export type RecordingView = z.infer<typeof recordingView>;
 
 export const callView = z
   .object({
@@ -80,6 +90,15 @@ export const callView = z
       .object({ from_caller: direction, to_caller: direction })
       .nullable()
       .openapi({ description: 'Known once the relay has closed the call' }),
+    held: z.boolean().openapi({ description: 'The caller hears the hold sound and is not heard' }),
+    playing: z
+      .object({ prompt_id: z.string(), loop: z.boolean() })
+      .nullable()
+      .openapi({ description: 'What the caller hears instead of the room' }),
+    recording_state: z.enum(['off', 'on', 'paused']),
+    recording: recordingView.nullable().openapi({
+      description: 'Known once the relay has brought it, after the call; always null in events',
+    }),
   })
   .openapi('Call');
 export type CallView = z.infer<typeof callView>;
@@ -115,8 +134,14 @@ export const iso = (ms: number): string => new Date(ms).toISOString();
 const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
 
 /** @param call in any state but `tombstone`, which is never shown */
-export function viewOfCall(call: Call, room: string, contact: ContactView | null): CallView {
+export function viewOfCall(
+  call: Call,
+  room: string,
+  contact: ContactView | null,
+  recording: RecordingView | null,
+): CallView {
   const { outcome, claim } = call;
+  const audio = call.state === 'active' ? call.audio : QUIET;
   return {
     id: call.id,
     state: call.state as CallView['state'],
@@ -150,6 +175,10 @@ export function viewOfCall(call: Call, room: string, contact: ContactView | null
         ? null
         : { micros: call.charge.costMicros, currency: call.charge.currency },
     quality: call.quality,
+    held: audio.isHeld,
+    playing: audio.playing && { prompt_id: audio.playing.promptId, loop: audio.playing.isLoop },
+    recording_state: audio.recording,
+    recording,
   };
 }
 

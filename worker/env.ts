@@ -6,4 +6,6 @@ export interface Env {
   readonly DB: D1Database;
   readonly SWITCHBOARD: DurableObjectNamespace<Switchboard>;
   readonly ASSETS: Fetcher;
+  /** Prompts and recordings; a deployment may do without. */
+  readonly AUDIO?: R2Bucket;
 }

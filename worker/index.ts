@@ -7,13 +7,17 @@ import { openDatabase } from './adapters/database.ts';
 import { createDirectory } from './adapters/directory-d1.ts';
 import { createForwardStore } from './adapters/forward-store-d1.ts';
 import { createNumberStore } from './adapters/number-store-d1.ts';
+import { openOpus } from './adapters/opus.ts';
 import { createPermissionStore } from './adapters/permission-store-d1.ts';
+import { createPromptStore } from './adapters/prompt-store-d1.ts';
 import { createRateStore } from './adapters/rate-store-d1.ts';
+import { createRecordingStore } from './adapters/recording-store-d1.ts';
 import { createUsageReader } from './adapters/usage-reader-d1.ts';
 import { createApp } from './app.ts';
 import { ConfigError, parseConfig } from './config.ts';
 import type { Env } from './env.ts';
 import { retryForwards } from './handlers/forward-webhook.ts';
+import { sweepAudio } from './handlers/sweep-audio.ts';
 import { Problem, problemResponse } from './http/problems.ts';
 import type { Services } from './services.ts';
 
@@ -34,12 +38,16 @@ function servicesOf(env: Env): Services {
     directory: createDirectory(db),
     numbers: createNumberStore(db),
     forwards: createForwardStore(db),
-    calls: createCallReader(db),
+    calls: createCallReader(db, () => Date.now()),
     contacts: createContactStore(db),
     permissions: createPermissionStore(db),
     rates: createRateStore(db),
     usage: createUsageReader(db),
     idempotency: createIdempotencyStore(db),
+    prompts: createPromptStore(db),
+    recordings: createRecordingStore(db),
+    audio: env.AUDIO ?? null,
+    openCodec: openOpus,
     switchboard: () => env.SWITCHBOARD.get(env.SWITCHBOARD.idFromName(SWITCHBOARD_NAME), options),
     assets: env.ASSETS,
     now: () => Date.now(),
@@ -59,8 +67,10 @@ export default {
     return app.fetch(request, env, ctx);
   },
 
-  /** Every minute: webhook bodies that could not be passed on yet. */
+  /** Every minute: webhook bodies that could not be passed on yet, audio whose time is over. */
   async scheduled(_controller, env) {
-    await retryForwards(servicesOf(env));
+    const services = servicesOf(env);
+    const done = await Promise.allSettled([retryForwards(services), sweepAudio(services)]);
+    for (const result of done) if (result.status === 'rejected') throw result.reason;
   },
 } satisfies ExportedHandler<Env>;

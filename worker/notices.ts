@@ -14,6 +14,7 @@ export const view = (call: Call): CallView =>
       name: call.caller.name ?? null,
       phone: call.caller.phone ?? null,
     },
+    null,
   );
 
 export const notice = (call: Call, entry: StoredEntry): CallNotice => ({

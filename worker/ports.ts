@@ -19,6 +19,12 @@ export interface BusinessNumber {
   readonly forwardUrl: string | null;
   /** What a caller is sent whom Roomline could not serve. */
   readonly fallbackText: string | null;
+  /** `always`: calls are recorded from the moment that they are connected. */
+  readonly recording: 'off' | 'always';
+  /** Id of the prompt that is played first where every call is recorded. */
+  readonly recordingAnnouncement: string | null;
+  /** How long recordings are kept, in days from the end of the call; null: for ever. */
+  readonly recordingRetentionDays: number | null;
   /** The provider's calling settings as last read or reported, in its own spelling; null when never read. */
   readonly calling: Readonly<Record<string, unknown>> | null;
   /** As last reported; past ones may still stand here. `domain/restriction.ts` tells what holds. */

@@ -1,5 +1,6 @@
 // The relays as the Switchboard deals with them: which of them takes a call, what they are told, what they report.
 import {
+  AUDIO_PROTOCOL_VERSION,
   CLOSE_BAD_FRAME,
   CLOSE_TOO_MANY_FRAMES,
   frameFromRelay,
@@ -69,6 +70,13 @@ export class RelayDesk {
     const { sockets, book, now } = this.#deps;
     const loadOf = (relayId: RelayId) => book.loadOf(relayId);
     return sockets.place(loadOf, direction, present, now() - SILENCE_MS);
+  }
+
+  /** The relay of this call would pass over what is wanted of its sound; one that is away is told when it is back. */
+  ignoresAudio({ placement }: Call): boolean {
+    return (
+      placement !== null && this.#deps.sockets.isOlder(placement.instance, AUDIO_PROTOCOL_VERSION)
+    );
   }
 
   // ---- absence ---------------------------------------------------------------------------------------------------------------

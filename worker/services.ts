@@ -5,10 +5,13 @@ import type { ContactStore } from './adapters/contact-store-d1.ts';
 import type { IdempotencyStore } from './adapters/idempotency-d1.ts';
 import type { ForwardStore } from './adapters/forward-store-d1.ts';
 import type { NumberStore } from './adapters/number-store-d1.ts';
+import type { PromptStore } from './adapters/prompt-store-d1.ts';
+import type { RecordingStore } from './adapters/recording-store-d1.ts';
 import type { PermissionStore } from './adapters/permission-store-d1.ts';
 import type { RateStore } from './adapters/rate-store-d1.ts';
 import type { UsageReader } from './adapters/usage-reader-d1.ts';
 import type { Config } from './config.ts';
+import type { Codec } from './domain/codec.ts';
 import type { Switchboard } from './switchboard.ts';
 
 export interface Services {
@@ -22,6 +25,11 @@ export interface Services {
   readonly rates: RateStore;
   readonly usage: UsageReader;
   readonly idempotency: IdempotencyStore;
+  readonly prompts: PromptStore;
+  readonly recordings: RecordingStore;
+  /** Where audio is kept; null for a deployment without: it has no prompts and records nothing. */
+  readonly audio: R2Bucket | null;
+  readonly openCodec: () => Codec;
   /** The one Switchboard of this deployment. */
   readonly switchboard: () => DurableObjectStub<Switchboard>;
   readonly assets: Fetcher;

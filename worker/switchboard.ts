@@ -58,6 +58,10 @@ export interface CommandResult {
   readonly call: CallView | null;
 }
 
+export interface SteerResult extends CommandResult {
+  readonly isRelayTooOld: boolean;
+}
+
 /** `call`: the call that was made, or was made before by the same request; `conflict`: another call with the same user. */
 export interface DialResult extends CommandResult {
   readonly conflict: CallView | null;
@@ -211,9 +215,15 @@ export class Switchboard extends DurableObject<Env> {
     return this.#result(await this.#book.apply(id, { type: 'end', actor }));
   }
 
-  /** Changes what a connected call sounds like; changes nothing in any other. */
-  async steerAudio(id: CallId, command: AudioCommand, actor: Actor): Promise<CommandResult> {
-    return this.#result(await this.#book.apply(id, { type: 'audio', command, actor }));
+  /** Changes what a connected call sounds like; changes nothing in any other, and nothing where the relay is too old for it. */
+  async steerAudio(id: CallId, command: AudioCommand, actor: Actor): Promise<SteerResult> {
+    await this.#book.load();
+    const present = this.#book.get(id);
+    if (present && this.#desk.ignoresAudio(present)) {
+      return { ...this.#result(present), isRelayTooOld: true };
+    }
+    const call = await this.#book.apply(id, { type: 'audio', command, actor });
+    return { ...this.#result(call), isRelayTooOld: false };
   }
 
   async relays(): Promise<RelayLoad[]> {

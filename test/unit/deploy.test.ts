@@ -36,8 +36,11 @@ describe('the worker', () => {
       CLOUDFLARE_CF_FETCH_ENABLED: 'false',
     };
     await promisify(execFile)(process.execPath, args, { cwd: root, env });
-    const bundle = gzipSync(readFileSync(join(folder, 'index.js')));
-    expect(bundle.byteLength).toBeLessThan(WORKER_GZIP_BYTES_MAX);
+    const modules = readdirSync(folder).filter((file) => /\.(js|wasm)$/.test(file));
+    expect(modules).toContainEqual(expect.stringMatching(/opus\.wasm$/));
+    const sizes = modules.map((file) => gzipSync(readFileSync(join(folder, file))).byteLength);
+    const size = sizes.reduce((sum, bytes) => sum + bytes, 0);
+    expect(size).toBeLessThan(WORKER_GZIP_BYTES_MAX);
   });
 
   it('has everything bound that it needs', () => {
@@ -47,6 +50,7 @@ describe('the worker', () => {
     );
     expect(config).toMatchObject({
       d1_databases: [{ binding: 'DB', database_name: 'roomline' }],
+      r2_buckets: [{ binding: 'AUDIO', bucket_name: 'roomline-audio' }],
       durable_objects: { bindings: [{ name: 'SWITCHBOARD', class_name: 'Switchboard' }] },
       migrations: [{ new_sqlite_classes: ['Switchboard'] }],
       triggers: { crons: ['* * * * *'] },

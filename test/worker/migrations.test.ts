@@ -9,8 +9,17 @@ import { createDirectory } from '../../worker/adapters/directory-d1.ts';
 import { createForwardStore } from '../../worker/adapters/forward-store-d1.ts';
 import { createNumberStore } from '../../worker/adapters/number-store-d1.ts';
 import { createPermissionStore } from '../../worker/adapters/permission-store-d1.ts';
+import { createPromptStore } from '../../worker/adapters/prompt-store-d1.ts';
 import { createRateStore } from '../../worker/adapters/rate-store-d1.ts';
-import type { AgentId, CallId, ContactId, NumberId } from '../../worker/domain/ids.ts';
+import { createRecordingStore } from '../../worker/adapters/recording-store-d1.ts';
+import type {
+  AgentId,
+  CallId,
+  ContactId,
+  NumberId,
+  PromptId,
+  RelayId,
+} from '../../worker/domain/ids.ts';
 import { EMPTY_LEDGER } from '../../worker/domain/permission-ledger.ts';
 import { NO_POLICY } from '../../worker/domain/step-inbound.ts';
 import { step } from '../../worker/domain/step.ts';
@@ -96,6 +105,9 @@ describe('after the upgrade', () => {
       forwardUrl: null,
       calling: null,
       restrictions: [],
+      recording: 'off',
+      recordingAnnouncement: null,
+      recordingRetentionDays: null,
     });
     const directory = createDirectory(db);
     expect(await directory.findAgentByKeyHash('cd'.repeat(32))).toMatchObject({ id: 'a1' });
@@ -121,7 +133,7 @@ describe('after the upgrade', () => {
       claim: CLAIM,
       charge: null,
     });
-    const found = await createCallReader(db).find('c-ended' as CallId);
+    const found = await createCallReader(db, () => Date.now()).find('c-ended' as CallId);
     expect(found?.call).toMatchObject({
       direction: 'inbound',
       contact: { name: 'Maria Fonseca', phone: '351910000001' },
@@ -222,6 +234,36 @@ describe('new rows', () => {
     const rate = { prefix: '351', tierFromMinutes: 0, currency: 'USD', microsPerMinute: 10_300 };
     await rates.replace([{ ...rate, validFrom: '2026-07-01' }]);
     expect(await rates.all()).toHaveLength(1);
+    const prompts = createPromptStore(db);
+    const sound = { durationMs: 1_000, bytes: 3_000, sha256: 'ab'.repeat(32) };
+    const prompt = { ...sound, id: 'p1' as PromptId, name: 'Welcome', createdAtMs: nowMs };
+    await prompts.announce(prompt);
+    await prompts.stored(prompt.id, nowMs);
+    expect(await prompts.list()).toEqual([prompt]);
+    const announced = await createNumberStore(db).change(numberId, {
+      recording: 'always',
+      recordingAnnouncement: prompt.id,
+    });
+    expect(announced).toMatchObject({ recording: 'always', recordingAnnouncement: 'p1' });
+    const recordings = createRecordingStore(db);
+    const callId = 'c-ended' as CallId;
+    const relayId = 'relay-1' as RelayId;
+    expect(await recordings.announce({ ...sound, callId, relayId }, nowMs)).toBe('bring');
+    await recordings.stored(callId, nowMs, null);
+    expect((await createCallReader(db, () => nowMs).find(callId))?.call.recording).toEqual({
+      duration_ms: 1_000,
+      bytes: 3_000,
+      expires_at: null,
+    });
+  });
+
+  it('announce with a prompt that exists, and record a call that exists', async () => {
+    const set = testEnv.DB.prepare(`UPDATE numbers SET recording_announcement = 'p9'`);
+    await expect(set.run()).rejects.toThrow(/FOREIGN KEY/);
+    const insert = testEnv.DB.prepare(
+      `INSERT INTO recordings (call_id, relay_id, duration_ms, bytes, sha256, created_at_ms) VALUES ('c9', 'r', 1, 1, 's', 1)`,
+    );
+    await expect(insert.run()).rejects.toThrow(/FOREIGN KEY/);
   });
 
   it('still need a number that exists, and one provider call is still one row', async () => {

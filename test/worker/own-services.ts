@@ -6,8 +6,11 @@ import { createDirectory } from '../../worker/adapters/directory-d1.ts';
 import { createForwardStore } from '../../worker/adapters/forward-store-d1.ts';
 import { createIdempotencyStore } from '../../worker/adapters/idempotency-d1.ts';
 import { createNumberStore } from '../../worker/adapters/number-store-d1.ts';
+import { openOpus } from '../../worker/adapters/opus.ts';
 import { createPermissionStore } from '../../worker/adapters/permission-store-d1.ts';
+import { createPromptStore } from '../../worker/adapters/prompt-store-d1.ts';
 import { createRateStore } from '../../worker/adapters/rate-store-d1.ts';
+import { createRecordingStore } from '../../worker/adapters/recording-store-d1.ts';
 import { createUsageReader } from '../../worker/adapters/usage-reader-d1.ts';
 import { parseConfig } from '../../worker/config.ts';
 import type { Services } from '../../worker/services.ts';
@@ -28,12 +31,16 @@ export function ownServices(
     directory: createDirectory(db),
     numbers: createNumberStore(db),
     forwards: createForwardStore(db),
-    calls: createCallReader(db),
+    calls: createCallReader(db, () => Date.now()),
     contacts: createContactStore(db),
     permissions: createPermissionStore(db),
     rates: createRateStore(db),
     usage: createUsageReader(db),
     idempotency: createIdempotencyStore(db),
+    prompts: createPromptStore(db),
+    recordings: createRecordingStore(db),
+    audio: testEnv.AUDIO ?? null,
+    openCodec: openOpus,
     switchboard: () => testEnv.SWITCHBOARD.get(testEnv.SWITCHBOARD.idFromName('switchboard')),
     assets: testEnv.ASSETS,
     now: () => Date.now(),

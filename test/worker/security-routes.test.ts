@@ -17,6 +17,11 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'POST /webhooks/whatsapp': { entry: [] },
   'POST /webhooks/360dialog/:numberId': { entry: [] },
   'POST /v1/calls': { number_id: 'nope', to: '+351910000001', connect: { room: true } },
+  'POST /v1/calls/:id/hold': { on: true },
+  'POST /v1/calls/:id/play': { prompt_id: 'nope' },
+  'POST /v1/calls/:id/recording': { action: 'start' },
+  'POST /v1/prompts': 'no WAV',
+  'PUT /v1/relays/:id/recordings/:callId': 'no Ogg',
   'POST /v1/contacts': { phone: '+351910000001' },
   'POST /v1/contacts/:id/permission-request': { number_id: 'nope', text: 'hello' },
   'POST /v1/agents': { name: 'Ana' },
@@ -86,8 +91,10 @@ async function ask(route: string, credential: Credential): Promise<number> {
   const ids: Record<string, string> = {
     ':id': accessOf(route) === 'relay' ? relayId : path.includes('forwards') ? '999' : 'nope',
     ':numberId': unique('n'),
+    ':promptId': 'nope',
+    ':callId': 'nope',
   };
-  const query = path.endsWith('/permission') ? '?number_id=nope' : '';
+  const query = path.endsWith('/permission') ? '?number_id=nope' : '?name=x';
   const key = keys[credential];
   const response = await request(path.replaceAll(/:\w+/g, (name) => ids[name] ?? '') + query, {
     method,

@@ -1,12 +1,19 @@
 // Reads calls from D1 for the API: lists by page, one with its timeline. The Switchboard is not involved.
 import { and, asc, desc, eq, inArray, lt, ne, or, sql, type SQL } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
-import { viewOfCall, type CallView, type ContactView } from '../call-view.ts';
-import { callEvents, calls, contactIdentities, contacts } from '../db/schema.ts';
+import {
+  iso,
+  viewOfCall,
+  type CallView,
+  type ContactView,
+  type RecordingView,
+} from '../call-view.ts';
+import { callEvents, calls, contactIdentities, contacts, recordings } from '../db/schema.ts';
 import { roomOfCall, type CallId } from '../domain/ids.ts';
 import type { StoredEntry } from '../ports.ts';
 import { callFromRow } from './call-rows.ts';
 import { entryFromRow } from './call-store-d1.ts';
+import { isKept } from './recording-store-d1.ts';
 
 export type CallReader = ReturnType<typeof createCallReader>;
 
@@ -16,7 +23,14 @@ export interface PageEnd {
   readonly id: string;
 }
 
-export function createCallReader(db: DrizzleD1Database) {
+const recordingColumns = {
+  durationMs: recordings.durationMs,
+  bytes: recordings.bytes,
+  expiresAtMs: recordings.expiresAtMs,
+};
+
+/** @param now epoch ms: recordings are shown until their time is over */
+export function createCallReader(db: DrizzleD1Database, now: () => number) {
   const phone = db
     .select({ value: contactIdentities.value })
     .from(contactIdentities)
@@ -26,9 +40,16 @@ export function createCallReader(db: DrizzleD1Database) {
     .limit(1);
   const select = () =>
     db
-      .select({ call: calls, name: contacts.name, phone: sql<string | null>`(${phone})` })
+      .select({
+        call: calls,
+        name: contacts.name,
+        phone: sql<string | null>`(${phone})`,
+        // Observed: in a batch, columns of one name in two tables become one. None of these is a column of `calls`.
+        recording: recordingColumns,
+      })
       .from(calls)
-      .leftJoin(contacts, eq(contacts.id, calls.contactId));
+      .leftJoin(contacts, eq(contacts.id, calls.contactId))
+      .leftJoin(recordings, and(eq(recordings.callId, calls.id), isKept(now())));
 
   return {
     /** Newest first. `next` is where the next page starts, null on the last one. */
@@ -75,10 +96,16 @@ function viewOfRow(row: {
   call: typeof calls.$inferSelect;
   name: string | null;
   phone: string | null;
+  recording: { durationMs: number; bytes: number; expiresAtMs: number | null } | null;
 }): CallView {
   const { contactId } = row.call;
   const contact: ContactView | null =
     contactId === null ? null : { id: contactId, name: row.name, phone: row.phone };
   const call = callFromRow(row.call);
-  return viewOfCall(call, roomOfCall(call.id), contact);
+  const recording: RecordingView | null = row.recording && {
+    duration_ms: row.recording.durationMs,
+    bytes: row.recording.bytes,
+    expires_at: row.recording.expiresAtMs === null ? null : iso(row.recording.expiresAtMs),
+  };
+  return viewOfCall(call, roomOfCall(call.id), contact, recording);
 }

@@ -116,9 +116,13 @@ const insertEntry = (db: DrizzleD1Database, call: Call, entry: TimelineEntry, at
 
 /** What a later decision may change; the rest is fixed by the first. */
 function mutable(row: ReturnType<typeof rowFromCall>): Partial<ReturnType<typeof rowFromCall>> {
-  const { id: _id, createdAtMs: _createdAtMs, contactId, ...rest } = row;
-  // A settled call no longer knows its caller; the row does.
-  return contactId === null ? rest : { ...rest, contactId };
+  const { id: _id, createdAtMs: _createdAtMs, contactId, relayId, ...rest } = row;
+  // A settled call no longer knows its caller nor where its media was; the row does.
+  return {
+    ...rest,
+    ...(contactId === null ? {} : { contactId }),
+    ...(relayId === null ? {} : { relayId }),
+  };
 }
 
 function isFence(error: unknown): boolean {

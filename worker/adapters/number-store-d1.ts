@@ -1,11 +1,12 @@
 // The business numbers in D1: registering and changing them, their secrets, and what the provider says about them.
-import { and, eq, inArray, isNull, lt, or } from 'drizzle-orm';
+import { and, eq, exists, inArray, isNull, lt, or, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
-import { numbers } from '../db/schema.ts';
+import { numbers, prompts } from '../db/schema.ts';
 import type { NumberId } from '../domain/ids.ts';
 import type { Restriction } from '../domain/restriction.ts';
 import type { BusinessNumber } from '../ports.ts';
 import { numberFromRow } from './directory-d1.ts';
+import { isUsable } from './prompt-store-d1.ts';
 
 export type NumberStore = ReturnType<typeof createNumberStore>;
 
@@ -25,6 +26,9 @@ export type NumberChange = Partial<
     | 'appId'
     | 'forwardUrl'
     | 'fallbackText'
+    | 'recording'
+    | 'recordingAnnouncement'
+    | 'recordingRetentionDays'
   > &
     SealedSecrets
 >;
@@ -33,15 +37,30 @@ export type NumberChange = Partial<
 const WEBHOOK_AT_STEP_MS = 60_000;
 
 export function createNumberStore(db: DrizzleD1Database) {
+  /** A prompt that may be on its way out is not taken: whether it is there is seen in the statement that writes. */
+  const usable = (promptId: string) =>
+    db
+      .select({ id: prompts.id })
+      .from(prompts)
+      .where(and(eq(prompts.id, promptId), isUsable));
+
   return {
-    /** @returns false when the provider's phone number id is registered already */
-    async add(number: BusinessNumber, secrets: SealedSecrets): Promise<boolean> {
-      const added = await db
+    /**
+     * @returns null when the provider's phone number id is registered already; the number as it is now, without its announcement
+     * if there is no such prompt
+     */
+    async add(number: BusinessNumber, secrets: SealedSecrets): Promise<BusinessNumber | null> {
+      const { recordingAnnouncement: prompt } = number;
+      const [row] = await db
         .insert(numbers)
-        .values({ ...number, ...secrets })
+        .values({
+          ...number,
+          ...secrets,
+          recordingAnnouncement: prompt === null ? null : sql`(${usable(prompt)})`,
+        })
         .onConflictDoNothing()
-        .returning({ id: numbers.id });
-      return added.length > 0;
+        .returning();
+      return row ? numberFromRow(row) : null;
     },
 
     async find(id: NumberId): Promise<BusinessNumber | null> {
@@ -56,10 +75,20 @@ export function createNumberStore(db: DrizzleD1Database) {
       return row ? { number: numberFromRow(row), sealed: row.webhookSecretSealed } : null;
     },
 
-    /** @returns the number as it is now; null when it is not registered */
+    /**
+     * @returns the number as it is now; null when it is not registered, or its announcement would be a prompt that is not there:
+     * then nothing was changed
+     */
     async change(id: NumberId, change: NumberChange): Promise<BusinessNumber | null> {
       if (Object.keys(change).length === 0) return this.find(id);
-      const [row] = await db.update(numbers).set(change).where(eq(numbers.id, id)).returning();
+      const { recordingAnnouncement: prompt } = change;
+      const [row] = await db
+        .update(numbers)
+        .set(change)
+        .where(
+          and(eq(numbers.id, id), typeof prompt === 'string' ? exists(usable(prompt)) : undefined),
+        )
+        .returning();
       return row ? numberFromRow(row) : null;
     },
 

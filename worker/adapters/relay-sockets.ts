@@ -142,6 +142,13 @@ export class RelaySockets {
     return this.#greeted().some(({ attachment }) => attachment.hello.instance === instance);
   }
 
+  /** The process is connected and speaks a version before `protocol`. */
+  isOlder(instance: string, protocol: number): boolean {
+    return this.#greeted().some(
+      ({ attachment: { hello } }) => hello.instance === instance && hello.protocol < protocol,
+    );
+  }
+
   /** When the relay that was silent for longest was heard last, in epoch ms; Infinity while none is known to speak. */
   oldestSignMs(): number {
     return Math.min(...this.#greeted().map(({ socket }) => this.#heardAtMs(socket)));

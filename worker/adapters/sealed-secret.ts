@@ -65,9 +65,10 @@ export async function keyedHashHex(keys: SealingKeys, text: string): Promise<str
   return toHex(await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(text)));
 }
 
-/** SHA-256 as lower-case hex. For keys of high entropy only; they need no salt. */
-export async function sha256Hex(text: string): Promise<string> {
-  return toHex(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+/** SHA-256 as lower-case hex. Of secrets only for those of high entropy; they need no salt. */
+export async function sha256Hex(content: string | Uint8Array): Promise<string> {
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
+  return toHex(await crypto.subtle.digest('SHA-256', bytes));
 }
 
 /** A new key or secret with 256 random bits: the prefix, an underscore and 43 base64url characters. */

@@ -36,6 +36,14 @@ export const numbers = sqliteTable('numbers', {
   restrictions: text({ mode: 'json' }),
   /** What a caller is sent when Roomline could not serve the call. */
   fallbackText: text('fallback_text'),
+  /** `always`: calls are recorded from the moment that they are connected. */
+  recording: text({ enum: ['off', 'always'] })
+    .notNull()
+    .default('off'),
+  /** What is played first where every call is recorded. */
+  recordingAnnouncement: text('recording_announcement').references(() => prompts.id),
+  /** How long recordings are kept, in days from the end of the call; null: for ever. */
+  recordingRetentionDays: integer('recording_retention_days'),
   /** When a webhook for this number was last verified. */
   webhookAtMs: integer('webhook_at_ms'),
   createdAtMs: integer('created_at_ms').notNull(),
@@ -201,6 +209,45 @@ export const forwards = sqliteTable(
     createdAtMs: integer('created_at_ms').notNull(),
   },
   (table) => [index('forwards_due').on(table.nextAtMs)],
+);
+
+/** Sounds that are played to callers. Their audio is in R2, under a key made of the id. */
+export const prompts = sqliteTable('prompts', {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  durationMs: integer('duration_ms').notNull(),
+  bytes: integer().notNull(),
+  /** Of the file, hex. */
+  sha256: text().notNull(),
+  createdAtMs: integer('created_at_ms').notNull(),
+  /** Since when the audio is in R2; a prompt without is on its way there, or was given up. */
+  storedAtMs: integer('stored_at_ms'),
+  /** Since when it is not to be used. The row goes after its audio. */
+  deletedAtMs: integer('deleted_at_ms'),
+});
+
+/** What was said in calls. The audio is in R2. */
+export const recordings = sqliteTable(
+  'recordings',
+  {
+    callId: text('call_id')
+      .primaryKey()
+      .references(() => calls.id),
+    /** The relay that brought it. */
+    relayId: text('relay_id').notNull(),
+    durationMs: integer('duration_ms').notNull(),
+    bytes: integer().notNull(),
+    /** Of its Opus packets, as the relay made it, hex. */
+    sha256: text().notNull(),
+    /** Null once the audio is gone: the row stays for a while, so that a relay that brings it once more does not undo that. */
+    r2Key: text('r2_key'),
+    createdAtMs: integer('created_at_ms').notNull(),
+    /** Since when it is in R2 whole. */
+    storedAtMs: integer('stored_at_ms'),
+    /** From then on it is not shown, and its audio is deleted; null: never. */
+    expiresAtMs: integer('expires_at_ms'),
+  },
+  (table) => [index('recordings_expiry').on(table.expiresAtMs)],
 );
 
 /** Prices of calls that the business starts, as the operator loaded them. */

@@ -153,7 +153,7 @@ export interface CallAudio {
 /** What may be done to the audio of a connected call. */
 export type AudioCommand =
   | { readonly action: 'hold' | 'unhold' | 'stop-playing' }
-  | { readonly action: 'record' | 'pause-recording' | 'stop-recording' }
+  | { readonly action: 'record' | 'pause-recording' | 'resume-recording' | 'stop-recording' }
   | { readonly action: 'play'; readonly promptId: string; readonly isLoop: boolean };
 
 /** What the settings of the number mean for a call; fixed when it begins. */

@@ -5,6 +5,7 @@ export type NumberId = string & { readonly __brand: 'NumberId' };
 export type ContactId = string & { readonly __brand: 'ContactId' };
 export type AgentId = string & { readonly __brand: 'AgentId' };
 export type RelayId = string & { readonly __brand: 'RelayId' };
+export type PromptId = string & { readonly __brand: 'PromptId' };
 
 /** The LiveKit room of a call: one per call, for its whole life. */
 export const roomOfCall = (id: CallId): string => `call-${id}`;

@@ -44,6 +44,7 @@ export function onAudioCommand(call: Call, command: AudioCommand, actor: Actor):
       return change(call, { playing: null }, 'playing-stopped', by);
     case 'record':
     case 'pause-recording':
+    case 'resume-recording':
     case 'stop-recording':
       return onRecordingCommand(call, command.action, by);
   }
@@ -51,13 +52,14 @@ export function onAudioCommand(call: Call, command: AudioCommand, actor: Actor):
 
 function onRecordingCommand(
   call: Call,
-  action: 'record' | 'pause-recording' | 'stop-recording',
+  action: 'record' | 'pause-recording' | 'resume-recording' | 'stop-recording',
   by: { readonly by: string },
 ): Answer {
   const { recording } = call.audio;
   switch (action) {
     case 'record':
-      if (recording === 'on') return null;
+    case 'resume-recording':
+      if (recording === 'on' || (recording === 'off' && action !== 'record')) return null;
       return change(
         call,
         { recording: 'on' },

@@ -1,6 +1,7 @@
 // What people do to a call: claim it, end it. The Switchboard decides; these say what its answer means for who asked.
 import { agentToken } from '../adapters/livekit.ts';
 import type { CallView } from '../call-view.ts';
+import type { Actor } from '../domain/call.ts';
 import { agentIdentity, roomOfCall, type CallId } from '../domain/ids.ts';
 import { Problem } from '../http/problems.ts';
 import type { Agent } from '../ports.ts';
@@ -83,17 +84,23 @@ export async function endCall(
   id: CallId,
   agent: Agent | null,
 ): Promise<CallView> {
-  if (agent) {
-    const known = await services.calls.find(id);
-    const holder = known?.call.claimed_by;
-    if (holder && holder.agent_id !== agent.id && known.call.state !== 'ended') {
-      throw new Problem('forbidden', `${holder.name} has this call`, { claimed_by: holder });
-    }
-  }
-  const actor = agent
-    ? ({ kind: 'agent', id: agent.id } as const)
-    : ({ kind: 'api', id: 'admin' } as const);
+  const actor = await actorOn(services, id, agent);
   const { call } = await services.switchboard().end(id, actor);
   if (!call) throw new Problem('not-found', 'There is no call with this id');
   return call;
+}
+
+/**
+ * Who acts on a call: the operator (`agent` is null), or an agent, unless somebody else has it.
+ *
+ * @throws Problem `forbidden` for somebody else's call
+ */
+export async function actorOn(services: Services, id: CallId, agent: Agent | null): Promise<Actor> {
+  if (!agent) return { kind: 'api', id: 'admin' };
+  const known = await services.calls.find(id);
+  const holder = known?.call.claimed_by;
+  if (holder && holder.agent_id !== agent.id && known.call.state !== 'ended') {
+    throw new Problem('forbidden', `${holder.name} has this call`, { claimed_by: holder });
+  }
+  return { kind: 'agent', id: agent.id };
 }

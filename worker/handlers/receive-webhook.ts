@@ -23,6 +23,8 @@ const ANSWER_LIMIT_MS = 30_000;
 /** 96 bits of a hash: short in room names, and two calls never share one. */
 const ID_HEX_DIGITS = 24;
 
+/** What a call is made from besides its webhook. */
+type CallSource = ContactSource & Pick<Services, 'audio'>;
 type CallNews = Extract<ProviderEvent, { type: 'offer' | 'answer' | 'status' | 'terminate' }>;
 type MessageNews = Extract<ProviderEvent, { type: 'permission-reply' | 'message' }>;
 
@@ -47,7 +49,7 @@ export async function receiveWebhook(
     // Callers wait for both, so both are read at once; but a message may make somebody known whom a later event is about.
     isCallsOnly ? services.directory.readContacts(events.flatMap(callerOf)) : services.directory,
   ]);
-  const source: ContactSource = { config: services.config, directory };
+  const source: CallSource = { config: services.config, directory, audio: services.audio };
   const ignored: string[] = [];
   const deliveries: Delivery[] = [];
   const account: AccountEvent[] = [];
@@ -93,7 +95,7 @@ async function takeMessage(
 }
 
 async function deliveryOf(
-  source: ContactSource,
+  source: CallSource,
   number: BusinessNumber,
   event: CallNews,
 ): Promise<Delivery> {
@@ -149,7 +151,7 @@ const inboundId = async (number: BusinessNumber, providerCallId: string): Promis
   (await sha256Hex(`${number.id}\n${providerCallId}`)).slice(0, ID_HEX_DIGITS) as CallId;
 
 async function offerOf(
-  source: ContactSource,
+  source: CallSource,
   number: BusinessNumber,
   event: Extract<ProviderEvent, { type: 'offer' }>,
 ): Promise<Delivery> {
@@ -175,7 +177,7 @@ async function offerOf(
         ...(bsuid === undefined ? {} : { bsuid }),
       },
       payload: event.payload,
-      policy: policyOf(number),
+      policy: policyOf(source, number),
       sdp: event.sdp,
       offeredAtMs: event.atMs,
       answerLimitMs: Math.min(ANSWER_LIMIT_MS, voicemail?.timeoutMs ?? Infinity),

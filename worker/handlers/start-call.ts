@@ -2,7 +2,7 @@
 // request that is refused here.
 import { sha256Hex } from '../adapters/sealed-secret.ts';
 import { iso, type CallView } from '../call-view.ts';
-import type { AskWording, Dial, Target } from '../domain/call.ts';
+import type { AskWording, CallPolicy, Dial, Target } from '../domain/call.ts';
 import { identitiesOf } from '../domain/contact.ts';
 import { agentIdentity, type CallId, type NumberId } from '../domain/ids.ts';
 import { mayCall } from '../domain/permission-questions.ts';
@@ -50,9 +50,9 @@ export async function startCall(
   checkNumber(number, services.now());
   const ask = await checkPermission(services, number, contact, request.ask);
   const claim = claimOf(request, services.now());
-  const { call, conflict } = await services
-    .switchboard()
-    .dial(dialOf(request, { id, number, contact, claim, ask }), contact);
+  const policy = policyOf(services, number);
+  const dial = dialOf(request, { id, number, contact, claim, ask, policy });
+  const { call, conflict } = await services.switchboard().dial(dial, contact);
   if (!call) {
     throw new Problem('user-in-call', 'There is a call with this user already', {
       call_id: conflict?.id,
@@ -69,6 +69,7 @@ function dialOf(
     contact: Contact;
     claim: Dial['claim'];
     ask: Dial['ask'];
+    policy: CallPolicy;
   },
 ): Dial {
   const { number, contact } = with_;
@@ -88,7 +89,7 @@ function dialOf(
     claim: with_.claim,
     ringMs: request.ringMs,
     ask: with_.ask,
-    policy: policyOf(number),
+    policy: with_.policy,
   };
 }
 

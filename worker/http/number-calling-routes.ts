@@ -10,7 +10,8 @@ import { changeCalling, readCalling, type Calling } from '../handlers/calling-se
 import { examineNumber } from '../handlers/examine-number.ts';
 import type { Services } from '../services.ts';
 import { requireAdmin } from './authentication.ts';
-import { noSuchNumber, numberId, webhookUrl } from './number-routes.ts';
+import { noSuchNumber, numberId } from './number-routes.ts';
+import { webhookUrl } from './number-view.ts';
 import { problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 

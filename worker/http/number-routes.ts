@@ -2,36 +2,21 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { newSecret, seal } from '../adapters/sealed-secret.ts';
 import type { NumberChange } from '../adapters/number-store-d1.ts';
-import { iso } from '../call-view.ts';
 import { isSafeUrl } from '../config.ts';
 import type { NumberId } from '../domain/ids.ts';
 import { PROVIDER_NAMES, type BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
+import { requireAudio } from './audio-bucket.ts';
 import { requireAdmin } from './authentication.ts';
-import { Problem, problemContent } from './problems.ts';
+import { invalidField, Problem, problemContent } from './problems.ts';
+import { numberView, viewOfNumber } from './number-view.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 
 export const numberId = z.object({ id: z.string().min(1).max(64) });
 export const noSuchNumber = problemContent('There is no such number');
-
-const numberView = z
-  .object({
-    id: z.string(),
-    provider: z.enum(PROVIDER_NAMES),
-    phone_number_id: z.string(),
-    display_phone_number: z.string(),
-    api_base_url: z.string().nullable(),
-    business_account_id: z.string().nullable(),
-    app_id: z.string().nullable(),
-    forward_url: z.string().nullable(),
-    fallback_text: z.string().nullable(),
-    webhook_url: z.string().openapi({ description: 'Where the provider sends webhooks' }),
-    webhook_at: z.iso.datetime().nullable().openapi({
-      description: 'When a webhook for this number last came, to the minute',
-    }),
-    created_at: z.iso.datetime(),
-  })
-  .openapi('Number');
+const noBucket = problemContent(
+  'Recording needs an R2 bucket `AUDIO`, which this deployment has not',
+);
 
 const safeUrl = (what: string) =>
   z.string().max(2048).refine(isSafeUrl, `${what}: an https:// URL, or http:// on this machine`);
@@ -63,6 +48,24 @@ const fallbackText = z.string().trim().min(1, 'a text of 1 to 1024 characters').
   example: 'Sorry, we could not take your call. Write to us here, or call again.',
 });
 
+const RETENTION_DAYS_MAX = 3650;
+
+const recording = z.enum(['off', 'always']).openapi({
+  description: 'always: calls are recorded from the moment that they are connected',
+});
+const recordingAnnouncement = z.string().min(1, 'the id of a prompt').max(64).nullable().openapi({
+  description: 'The prompt that is played first where every call is recorded',
+});
+const recordingRetentionDays = z
+  .int()
+  .min(1, `1 to ${RETENTION_DAYS_MAX} days`)
+  .max(RETENTION_DAYS_MAX, `1 to ${RETENTION_DAYS_MAX} days`)
+  .nullable()
+  .openapi({
+    description:
+      'After so many days from the end of a call its recording is deleted; null: never. Recordings keep the time that they got',
+  });
+
 const newNumber = z
   .object({
     provider: z.enum(PROVIDER_NAMES),
@@ -80,6 +83,9 @@ const newNumber = z
     app_id: graphId.optional(),
     forward_url: forwardUrl.optional(),
     fallback_text: fallbackText.optional(),
+    recording: recording.default('off'),
+    recording_announcement: recordingAnnouncement.default(null),
+    recording_retention_days: recordingRetentionDays.default(null),
   })
   .openapi('NewNumber');
 
@@ -93,6 +99,9 @@ const numberPatch = z
     app_id: graphId.nullable().optional(),
     forward_url: forwardUrl.nullable().optional(),
     fallback_text: fallbackText.nullable().optional(),
+    recording: recording.optional(),
+    recording_announcement: recordingAnnouncement.optional(),
+    recording_retention_days: recordingRetentionDays.optional(),
   })
   .openapi('NumberPatch');
 
@@ -116,6 +125,7 @@ const create = createRoute({
     201: json('The number is registered', created),
     ...refusals,
     409: problemContent('A number with this `phone_number_id` is registered already'),
+    503: noBucket,
   },
 });
 
@@ -146,7 +156,12 @@ const change = createRoute({
   description: 'Members that are left out stay as they are; null clears.',
   security: bearer,
   request: { params: numberId, ...body(numberPatch) },
-  responses: { 200: json('The number as it is now', numberView), ...refusals, 404: noSuchNumber },
+  responses: {
+    200: json('The number as it is now', numberView),
+    ...refusals,
+    404: noSuchNumber,
+    503: noBucket,
+  },
 });
 
 export function numberRoutes(services: Services) {
@@ -154,42 +169,61 @@ export function numberRoutes(services: Services) {
   app.openapi(create, async (c) => {
     requireAdmin(c.var.principal);
     const input = c.req.valid('json');
-    const number = numberOf(input, services.now());
-    const isDialog = number.provider === '360dialog';
+    await checkRecording(services, input);
+    const wanted = numberOf(input, services.now());
+    const isDialog = wanted.provider === '360dialog';
     const secret = isDialog ? (input.webhook_secret ?? newSecret('rlw')) : null;
-    const isNew = await services.numbers.add(number, {
-      accessTokenSealed: await sealToken(services, number.id, input.access_token),
-      webhookSecretSealed: secret && (await sealWebhookSecret(services, number.id, secret)),
+    const number = await services.numbers.add(wanted, {
+      accessTokenSealed: await sealToken(services, wanted.id, input.access_token),
+      webhookSecretSealed: secret && (await sealWebhookSecret(services, wanted.id, secret)),
     });
-    if (!isNew) {
+    if (!number) {
       throw new Problem('conflict', 'A number with this `phone_number_id` is registered already');
     }
     const isGenerated = isDialog && input.webhook_secret === undefined;
     const headers = isGenerated ? { webhook_headers: { Authorization: `Bearer ${secret}` } } : {};
-    return c.json({ ...view(number, c.req.url), ...headers }, 201);
+    return c.json({ ...viewOfNumber(number, c.req.url), ...headers }, 201);
   });
   app.openapi(list, async (c) => {
     requireAdmin(c.var.principal);
     const numbers = await services.directory.numbers();
-    return c.json({ data: numbers.map((number) => view(number, c.req.url)) }, 200);
+    return c.json({ data: numbers.map((number) => viewOfNumber(number, c.req.url)) }, 200);
   });
   app.openapi(show, async (c) => {
     requireAdmin(c.var.principal);
     const number = await services.numbers.find(c.req.valid('param').id as NumberId);
     if (!number) throw new Problem('not-found', 'There is no number with this id');
-    return c.json(view(number, c.req.url), 200);
+    return c.json(viewOfNumber(number, c.req.url), 200);
   });
   app.openapi(change, async (c) => {
     requireAdmin(c.var.principal);
     const id = c.req.valid('param').id as NumberId;
-    const number = await services.numbers.change(
-      id,
-      await changeOf(services, id, c.req.valid('json')),
-    );
-    if (!number) throw new Problem('not-found', 'There is no number with this id');
-    return c.json(view(number, c.req.url), 200);
+    const input = c.req.valid('json');
+    if (!(await services.numbers.find(id))) {
+      throw new Problem('not-found', 'There is no number with this id');
+    }
+    await checkRecording(services, input);
+    const number = await services.numbers.change(id, await changeOf(services, id, input));
+    // Numbers are never deleted, so it is the prompt that has gone since it was looked at.
+    if (!number) throw noSuchAnnouncement();
+    return c.json(viewOfNumber(number, c.req.url), 200);
   });
   return app;
+}
+
+const noSuchAnnouncement = (): Problem =>
+  invalidField('recording_announcement', 'the id of a prompt');
+
+/** @throws Problem `not-configured` where nothing can be recorded, `invalid-request` for an announcement that is not there */
+async function checkRecording(
+  services: Services,
+  input: Pick<z.infer<typeof numberPatch>, 'recording' | 'recording_announcement'>,
+): Promise<void> {
+  const { recording, recording_announcement: promptId } = input;
+  if (recording === 'always' || typeof promptId === 'string') requireAudio(services);
+  if (typeof promptId === 'string' && !(await services.prompts.find(promptId))) {
+    throw noSuchAnnouncement();
+  }
 }
 
 const sealToken = (services: Services, id: NumberId, token: string): Promise<string> =>
@@ -210,6 +244,9 @@ const numberOf = (input: z.infer<typeof newNumber>, nowMs: number): BusinessNumb
   appId: input.app_id ?? null,
   forwardUrl: input.forward_url ?? null,
   fallbackText: input.fallback_text ?? null,
+  recording: input.recording,
+  recordingAnnouncement: input.recording_announcement,
+  recordingRetentionDays: input.recording_retention_days,
   calling: null,
   restrictions: [],
   webhookAtMs: null,
@@ -231,28 +268,10 @@ async function changeOf(
     ...given('appId', input.app_id),
     ...given('forwardUrl', input.forward_url),
     ...given('fallbackText', input.fallback_text),
+    ...given('recording', input.recording),
+    ...given('recordingAnnouncement', input.recording_announcement),
+    ...given('recordingRetentionDays', input.recording_retention_days),
     ...given('accessTokenSealed', token && (await sealToken(services, id, token))),
     ...given('webhookSecretSealed', secret && (await sealWebhookSecret(services, id, secret))),
   };
 }
-
-/** Where the provider of a number sends its webhooks, as seen from the request that asks. */
-export function webhookUrl({ provider, id }: BusinessNumber, requestUrl: string): string {
-  const path = provider === 'meta' ? '/webhooks/whatsapp' : `/webhooks/360dialog/${id}`;
-  return new URL(path, requestUrl).href;
-}
-
-const view = (number: BusinessNumber, requestUrl: string): z.infer<typeof numberView> => ({
-  id: number.id,
-  provider: number.provider,
-  phone_number_id: number.phoneNumberId,
-  display_phone_number: number.displayPhoneNumber,
-  api_base_url: number.apiBaseUrl,
-  business_account_id: number.businessAccountId,
-  app_id: number.appId,
-  forward_url: number.forwardUrl,
-  fallback_text: number.fallbackText,
-  webhook_url: webhookUrl(number, requestUrl),
-  webhook_at: number.webhookAtMs === null ? null : iso(number.webhookAtMs),
-  created_at: iso(number.createdAtMs),
-});

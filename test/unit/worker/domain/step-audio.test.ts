@@ -108,6 +108,15 @@ describe('recording', () => {
     ]);
   });
 
+  it('goes on only after it was started', () => {
+    expect(apply(active, { action: 'resume-recording' }).entry).toBeNull();
+    const { call } = apply(apply(active, { action: 'record' }).call, { action: 'pause-recording' });
+    expect(apply(call, { action: 'resume-recording' })).toMatchObject({
+      call: { audio: { recording: 'on' } },
+      entry: { type: 'recording-resumed' },
+    });
+  });
+
   it('begins with the announcement where the number asks for it', () => {
     const policy = { ...NO_POLICY, recording: { announcement: 'p1' } };
     expect(onOpened({ ...active, policy }).audio).toEqual({

@@ -9,6 +9,7 @@ import type {
   RelayId,
 } from '../../../../../worker/domain/ids.ts';
 import type { JobResult, PendingJob } from '../../../../../worker/domain/job.ts';
+import { NO_POLICY } from '../../../../../worker/domain/step-inbound.ts';
 import { dueAtMs, step } from '../../../../../worker/domain/step.ts';
 
 const NOW = 1_790_000_000_000;
@@ -22,13 +23,12 @@ const numbered = {
   numberId: 'n1' as NumberId,
   displayPhoneNumber: '15550109999',
   caller: { contactId: 'p1' as ContactId, phone: '351910000001' },
-  hasFallbackText: false,
+  policy: NO_POLICY,
 };
 const offer: Offer = {
   ...numbered,
   providerCallId: WACID,
   payload: null,
-  isLeftToVoicemail: false,
   sdp: 'v=0',
   offeredAtMs: NOW,
   answerLimitMs: 30_000,

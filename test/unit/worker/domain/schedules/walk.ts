@@ -2,8 +2,10 @@
 import fc from 'fast-check';
 import {
   isSettled,
+  type AudioCommand,
   type Call,
   type CallEvent,
+  type CallPolicy,
   type Decision,
   type Dial,
   type MediaEndReason,
@@ -57,10 +59,14 @@ const claimOf = (agent: string) => ({
   atMs: NOW,
 });
 
-const offer: fc.Arbitrary<Offer> = fc.record({
-  ...constants({ ...base, providerCallId: 'w1', payload: null, sdp: 'v=0', answerLimitMs: 30_000 }),
+const policy: fc.Arbitrary<CallPolicy> = fc.record({
   hasFallbackText: fc.boolean(),
   isLeftToVoicemail: fc.boolean(),
+  recording: fc.constantFrom(null, { announcement: null }, { announcement: 'p1' }),
+});
+const offer: fc.Arbitrary<Offer> = fc.record({
+  ...constants({ ...base, providerCallId: 'w1', payload: null, sdp: 'v=0', answerLimitMs: 30_000 }),
+  policy,
   offeredAtMs: fc.constantFrom(NOW, NOW - 20_000, NOW - 40_000),
 });
 const target: fc.Arbitrary<Target> = fc.constantFrom<Target>(
@@ -72,7 +78,7 @@ const dial: fc.Arbitrary<Dial> = fc.record({
   ...constants({ ...base, ringMs: 30_000 }),
   target,
   claim: fc.constantFrom(null, claimOf('a1')),
-  hasFallbackText: fc.boolean(),
+  policy,
   ask: fc.constantFrom(null, null, { wording: { text: null }, waitMs: 60_000 }),
 });
 const termination: fc.Arbitrary<Termination> = fc.record({
@@ -99,6 +105,25 @@ const endReasons: MediaEndReason[] = [
   'media-lost',
   'room-lost',
 ];
+
+const command: fc.Arbitrary<AudioCommand> = fc.oneof(
+  fc.record({
+    action: fc.constantFrom(
+      'hold',
+      'unhold',
+      'stop-playing',
+      'record',
+      'pause-recording',
+      'resume-recording',
+      'stop-recording',
+    ),
+  }),
+  fc.record({
+    action: fc.constant('play'),
+    promptId: fc.constantFrom('p1', 'p2'),
+    isLoop: fc.boolean(),
+  }),
+);
 
 const event: fc.Arbitrary<Turn['event']> = fc.oneof(
   { weight: 12, arbitrary: reply() },
@@ -141,6 +166,18 @@ const event: fc.Arbitrary<Turn['event']> = fc.oneof(
     atMs: fc.constant(NOW),
   }),
   fc.constant<CallEvent>({ type: 'end', actor: { kind: 'api', id: 'x' } }),
+  command.map((audio) => ({
+    type: 'audio' as const,
+    command: audio,
+    actor: { kind: 'api' as const, id: 'x' },
+  })),
+  fc.record({
+    type: fc.constant('relay.played'),
+    seq,
+    playId: fc.nat(40),
+    isComplete: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant('relay.digit'), seq, digit: fc.constant('5') }),
   { weight: 3, arbitrary: fc.constant<CallEvent>({ type: 'tick' }) },
   offer.map((known) => ({ type: 'offer' as const, offer: known })),
 );
