@@ -24,16 +24,22 @@ const rows = (heading: string): string[][] =>
 
 describe('who can reach what', () => {
   const doors = rows('Who can reach what').flatMap(([addresses = '', who]) =>
-    [...addresses.matchAll(/`([^`]+)`/g)].map(([, path = '']) => ({ path, who })),
+    [...addresses.matchAll(/`(?:([A-Z]+) )?([^`]+)`/g)].map(([, method, path = '']) => ({
+      method,
+      path,
+      who,
+    })),
   );
-  /** The address that is closest above a route. */
-  const doorOf = (path: string) =>
+  /** The address that is closest above a route; of two, the one that names its method. */
+  const doorOf = (method: string, path: string) =>
     doors
+      .filter((door) => door.method === undefined || door.method === method)
       .filter((door) => path === door.path || path.startsWith(`${door.path}/`))
-      .toSorted((a, b) => b.path.length - a.path.length)[0];
+      .toSorted((a, b) => b.path.length - a.path.length || (a.method === undefined ? 1 : -1))[0];
 
   it.each(Object.entries(ACCESS))('%s: %s', (route, access) => {
-    expect(doorOf(route.split(' ')[1] ?? '')?.who).toBe(access);
+    const [method = '', path = ''] = route.split(' ');
+    expect(doorOf(method, path)?.who).toBe(access);
   });
 
   it('names no address that does not exist', () => {

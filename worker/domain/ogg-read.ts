@@ -17,6 +17,9 @@ import {
 } from './ogg-page.ts';
 import { packetSamples, RATE_HZ } from './opus-packet.ts';
 
+/** What an encoder adds at the ends does not count as longer: less than one packet of 120 ms. */
+const ADDED_SAMPLES_MAX = 5_760;
+
 /** Spec: RFC 7845 section 5.1. */
 export interface OpusHead {
   readonly channels: 1 | 2;
@@ -54,7 +57,7 @@ export function readOggOpus(bytes: Uint8Array): OggOpus | AudioFailure {
       const plays = packetSamples(packet);
       if (plays === 0) return failure('not-opus', `audio packet ${number - 2} is no Opus`);
       samples += plays;
-      if (samples > DURATION_S_MAX * RATE_HZ) return tooLong();
+      if (samples > DURATION_S_MAX * RATE_HZ + ADDED_SAMPLES_MAX) return tooLong();
       packets.push(packet);
     }
   }

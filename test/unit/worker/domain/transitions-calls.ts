@@ -1,7 +1,9 @@
 // Calls in every state, brought there by the real `step`: along the usual way of a call, or a variation of it.
 import type {
+  AudioCommand,
   Call,
   CallEvent,
+  CallPolicy,
   CallState,
   Dial,
   MediaEndReason,
@@ -37,13 +39,13 @@ const known = {
   numberId: 'n1' as NumberId,
   displayPhoneNumber: '15550109999',
   caller: { contactId: 'p1' as ContactId, phone: '351910000001' },
-  hasFallbackText: true,
 };
+const policy: CallPolicy = { hasFallbackText: true, isLeftToVoicemail: false, recording: null };
 const offer: Offer = {
   ...known,
   providerCallId: WACID,
   payload: null,
-  isLeftToVoicemail: false,
+  policy,
   sdp: 'offer',
   offeredAtMs: NOW,
   answerLimitMs: 30_000,
@@ -73,6 +75,10 @@ const targets: Record<Exclude<Kind, 'inbound' | 'voicemail'>, Target> = {
   room: { kind: 'room' },
 };
 
+/** A call of a number whose voicemail takes over. */
+export const offersWithVoicemail = (): Move =>
+  offers({ policy: { ...policy, isLeftToVoicemail: true } });
+
 export const offers =
   (more: Partial<Offer> = {}): Move =>
   () => ({ type: 'offer', offer: { ...offer, ...more } });
@@ -81,7 +87,15 @@ export const dials =
   (kind: keyof typeof targets, more: Partial<Dial> = {}): Move =>
   () => ({
     type: 'dial',
-    dial: { ...known, target: targets[kind], claim: null, ringMs: 45_000, ask: null, ...more },
+    dial: {
+      ...known,
+      policy,
+      target: targets[kind],
+      claim: null,
+      ringMs: 45_000,
+      ask: null,
+      ...more,
+    },
   });
 export const ASK: Dial['ask'] = { wording: { text: null }, waitMs: 60_000 };
 
@@ -126,6 +140,14 @@ export const hangUp: Move = () => ({ type: 'end', actor: { kind: 'api', id: 'x' 
 export const permits =
   (isGranted: boolean): Move =>
   () => ({ type: 'permission', isGranted });
+export const steers =
+  (command: AudioCommand): Move =>
+  () => ({ type: 'audio', command, actor: { kind: 'api', id: 'x' } });
+export const PROMPT: AudioCommand = { action: 'play', promptId: 'p1', isLoop: false };
+export const played: Move = (call) => {
+  const playId = call?.audio.playing?.id ?? 0;
+  return relay({ type: 'relay.played', playId, isComplete: true })(call);
+};
 export const tick: Move = () => ({ type: 'tick' });
 
 /** The job of this name that is under way. */
@@ -218,7 +240,7 @@ export function callIn(state: Column, kind: Kind, way: Way = {}): Scene | undefi
 
 function firstMove(kind: Kind): Move {
   if (kind === 'inbound') return offers();
-  if (kind === 'voicemail') return offers({ isLeftToVoicemail: true });
+  if (kind === 'voicemail') return offersWithVoicemail();
   return dials(kind, { ask: ASK, claim: kind === 'own' ? CLAIM : null });
 }
 

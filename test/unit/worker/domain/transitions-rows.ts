@@ -1,6 +1,11 @@
 // Everything that can happen to a call: the rows of the tables in ARCHITECTURE.md. The compiler sees to it that no event, job,
 // timer or end of the media is left out.
-import type { CallEvent, MediaEndReason, Placement } from '../../../../worker/domain/call.ts';
+import type {
+  AudioCommand,
+  CallEvent,
+  MediaEndReason,
+  Placement,
+} from '../../../../worker/domain/call.ts';
 import {
   answers,
   away,
@@ -18,12 +23,16 @@ import {
   mediaEnds,
   NOW,
   offers,
+  offersWithVoicemail,
   permits,
+  played,
+  PROMPT,
   ready,
   relay,
   replies,
   says,
   silent,
+  steers,
   terminates,
   type Column,
   type Direction,
@@ -80,6 +89,11 @@ const botHeard = onlyIn(['active'], { at: { active: [ready(BOT)] } });
 export const inGrace = (why: 'left' | 'lost') =>
   onlyIn(['accepting', 'active'], { ...agentHeard, last: [leaves(BEA, why)] });
 
+type Action = Exclude<AudioCommand['action'], 'play'>;
+const after = (...actions: readonly Action[]): Way => ({
+  last: actions.map((action) => steers({ action } as AudioCommand)),
+});
+
 type PlainEvent = Exclude<CallEvent['type'], 'job' | 'tick' | 'relay.ended'>;
 
 export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
@@ -96,7 +110,7 @@ export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
       label: 'no relay has room, there is a voicemail',
       only: 'inbound',
       way: onlyIn(['unknown']),
-      move: offers({ isLeftToVoicemail: true }),
+      move: offersWithVoicemail(),
       free: null,
     },
     {
@@ -166,6 +180,32 @@ export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
     { label: 'by another agent', only: 'outbound', move: claims('a2') },
   ],
   end: [{ label: '', move: hangUp }],
+  audio: [
+    { label: '`hold`', move: steers({ action: 'hold' }) },
+    { label: '`unhold`, on hold', way: after('hold'), move: steers({ action: 'unhold' }) },
+    { label: '`play`', move: steers(PROMPT) },
+    {
+      label: '`stop-playing`, while a prompt plays',
+      way: { last: [steers(PROMPT)] },
+      move: steers({ action: 'stop-playing' }),
+    },
+    { label: '`record`', move: steers({ action: 'record' }) },
+    {
+      label: '`pause-recording`, while it is recorded',
+      way: after('record'),
+      move: steers({ action: 'pause-recording' }),
+    },
+    {
+      label: '`resume-recording`, in a pause',
+      way: after('record', 'pause-recording'),
+      move: steers({ action: 'resume-recording' }),
+    },
+    {
+      label: '`stop-recording`, while it is recorded',
+      way: after('record'),
+      move: steers({ action: 'stop-recording' }),
+    },
+  ],
   'relay.answered': [{ label: '', move: relay({ type: 'relay.answered', sdp: 'answer' }) }],
   'relay.offered': [{ label: '', move: relay({ type: 'relay.offered', sdp: 'offer' }) }],
   'relay.media-up': [{ label: '', move: relay({ type: 'relay.media-up' }) }],
@@ -179,6 +219,8 @@ export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
       move: relay({ type: 'relay.participant-joined', identity: BEA }),
     },
   ],
+  'relay.played': [{ label: '', way: { last: [steers(PROMPT)] }, move: played }],
+  'relay.digit': [{ label: '', move: relay({ type: 'relay.digit', digit: '5' }) }],
   'relay.publisher-skipped': [
     { label: '', move: relay({ type: 'relay.publisher-skipped', identity: 'guest' }) },
   ],
