@@ -4,7 +4,7 @@ import type { RoomlineClient } from '../support/roomline-client.ts';
 import { startLiveKit } from '../support/livekit-server.ts';
 import type { Stack } from '../support/stack.ts';
 import { TestAgent } from '../support/test-agent.ts';
-import { AGENT_HZ, type Fate, type FaultRunner, type Phone } from './fault-runner.ts';
+import { AGENT_HZ, unplayed, type Fate, type FaultRunner, type Phone } from './fault-runner.ts';
 
 type ProcessFault = {
   /** Takes the part away, and brings it back unless calls must end without it. */
@@ -71,20 +71,19 @@ export async function strikeCalls(
   running.push({ phone: await ring(runner), agent: undefined });
   const struckAtMs = Date.now();
   await strike(stack);
+  const follow = async ({ phone, agent }: Running): Promise<Fate> => {
+    const isOver = expected === 'relay-lost';
+    // Otherwise two of the same identity would put each other out.
+    if (isRoomGone) await agent?.leave();
+    const stayed = isOver ? agent : await goOn(runner, desk, phone, isRoomGone ? undefined : agent);
+    const decidedAtMs = isOver ? struckAtMs : await hangUp(stack, phone);
+    const what = { fault, expected: [expected], placedAtMs: struckAtMs, decidedAtMs };
+    const fate = await runner.settle(phone, what);
+    await Promise.all([agent?.leave(), stayed?.leave()]);
+    return fate;
+  };
   const fates = await Promise.all(
-    running.map(async ({ phone, agent }) => {
-      const isOver = expected === 'relay-lost';
-      // Otherwise two of the same identity would put each other out.
-      if (isRoomGone) await agent?.leave();
-      const stayed = isOver
-        ? agent
-        : await goOn(runner, desk, phone, isRoomGone ? undefined : agent);
-      const decidedAtMs = isOver ? struckAtMs : await hangUp(stack, phone);
-      const what = { fault, expected: [expected], placedAtMs: struckAtMs, decidedAtMs };
-      const fate = await runner.settle(phone, what);
-      await Promise.all([agent?.leave(), stayed?.leave()]);
-      return fate;
-    }),
+    running.map((call) => follow(call).catch((error: unknown) => unplayed(fault, error))),
   );
   await mend?.(stack);
   return fates;

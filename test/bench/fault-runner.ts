@@ -32,6 +32,16 @@ export type Decided = Pick<Fate, 'fault' | 'expected'> & {
 export type Phone = { id: string; wacid: string };
 
 export const NO_TRACE = 'no trace';
+
+/** What is left of a call that could not be played or followed to its end. */
+export const unplayed = (fault: string, error: unknown): Fate => ({
+  fault,
+  expected: [],
+  end: 'not played',
+  truthMs: undefined,
+  flaws: [String(error)],
+});
+
 export const AGENT_HZ = 1_000;
 const CALLER_HZ = 440;
 /** Longest that a call of the benchmark takes, in ms: a caller who falls silent is let go after 33 s. */

@@ -12,7 +12,7 @@ import { freeStackPorts, startStack, type Stack } from '../support/stack.ts';
 import { addNumber, runScenario, type Bench, type DialNumber } from './dial-runner.ts';
 import { scenarioFrom, type Attempt, type Permission, type Scenario } from './dial-scenarios.ts';
 import { CALLS_PER_ROUND, PROCESS_FAULTS, strikeCalls } from './fault-processes.ts';
-import { FaultRunner, NO_TRACE, type Fate } from './fault-runner.ts';
+import { FaultRunner, NO_TRACE, unplayed, type Fate } from './fault-runner.ts';
 import { inboundScenario, type InboundScenario } from './fault-scenarios.ts';
 import { GraphTap } from './graph-tap.ts';
 import { startUsage } from './process-usage.ts';
@@ -25,6 +25,7 @@ const PROVIDERS = ['meta', '360dialog'] as const;
 /** After the last call of a part, in ms: a dial that nobody confirmed may turn up for 60 s. */
 const QUIET_MS_MAX = 90_000;
 const SHOWN_MAX = 20;
+const FOREIGN = "another app's call";
 const ALLOWED = new Set<Permission>(['permanent-unknown', 'temporary-unknown', 'granted-by-reply']);
 
 /** One thing to do: a call of a user, calls of the business to one user, or a call of another app. */
@@ -99,7 +100,10 @@ class FaultBench {
     const fates: Fate[] = [];
     const waiting = items.values();
     const work = async (desk: RoomlineClient): Promise<void> => {
-      for (const item of waiting) fates.push(...(await this.#play(item, bench, desk)));
+      for (const item of waiting) {
+        const played = this.#play(item, bench, desk);
+        fates.push(...(await played.catch((error: unknown) => [unplayed(nameOf(item), error)])));
+      }
     };
     await Promise.all(desks.map(work));
     events.close();
@@ -149,7 +153,7 @@ class FaultBench {
   /** Another app of the account calls somebody; its webhooks come to everybody. */
   async #foreign(to: string): Promise<Fate> {
     const phone = await this.#stack.simulator.foreignCall({ to, ring_ms: 150, talk_ms: 300 });
-    const what = { fault: "another app's call", expected: [], decidedAtMs: undefined };
+    const what = { fault: FOREIGN, expected: [], decidedAtMs: undefined };
     return this.#runner.settle(phone, { ...what, placedAtMs: Date.now() });
   }
 
@@ -207,6 +211,11 @@ function itemsFrom(random: Random, calls: number): Item[] {
   }
   return items;
 }
+
+const nameOf = (item: Item): string => {
+  if (item === 'foreign') return FOREIGN;
+  return 'inbound' in item ? item.inbound.fault : 'outbound';
+};
 
 const faultOf = ({ fault, order, phone }: Attempt): string => {
   if (fault !== 'none') return fault;

@@ -15,6 +15,8 @@ if (!load) {
   console.error(`Name one of: ${Object.keys(BENCHMARKS).join(', ')}`);
   process.exit(1);
 }
+// Ending in order is what ends the processes that a benchmark has started.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 const { run } = await load();
 const figures = await run(args);
 // The last line is for machines.

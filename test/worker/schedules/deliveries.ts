@@ -1,5 +1,6 @@
 // The provider's news as the worker hands them to the Switchboard after reading a webhook.
 import type { CallId, ContactId, NumberId } from '../../../worker/domain/ids.ts';
+import { NO_POLICY } from '../../../worker/domain/step-inbound.ts';
 import type { Contact } from '../../../worker/ports.ts';
 import type { Delivery } from '../../../worker/switchboard.ts';
 import type { MetaCall, MetaNews } from './meta.ts';
@@ -59,8 +60,7 @@ export function deliveryOf(
           id,
           caller,
           payload: null,
-          hasFallbackText,
-          isLeftToVoicemail,
+          policy: { ...NO_POLICY, hasFallbackText, isLeftToVoicemail },
           ...offered,
         },
       };

@@ -4,12 +4,15 @@ import { createCallStore } from '../../../worker/adapters/call-store-d1.ts';
 import { openDatabase } from '../../../worker/adapters/database.ts';
 import { CallBook } from '../../../worker/call-book.ts';
 import type { Call, Dial } from '../../../worker/domain/call.ts';
-import type { CallId } from '../../../worker/domain/ids.ts';
+import type { CallId, RelayId } from '../../../worker/domain/ids.ts';
 import { dueAtMs } from '../../../worker/domain/step.ts';
+import { NO_POLICY } from '../../../worker/domain/step-inbound.ts';
 import type { CallStore } from '../../../worker/ports.ts';
 import { testEnv, unique } from '../support.ts';
 import { prepare } from './database.ts';
 import { contactOf, DISPLAY_PHONE_NUMBER, NUMBER_ID } from './deliveries.ts';
+import type { Plan } from './plan.ts';
+import { play } from './schedule.ts';
 
 const NOW = Date.UTC(2026, 9, 1);
 const real = createCallStore(openDatabase(testEnv.DB));
@@ -32,7 +35,11 @@ function openBook(store: CallStore = real) {
     store,
     now: () => clock.nowMs,
     wakeAt: async (atMs) => void (alarm.atMs = Math.min(alarm.atMs, atMs)),
-    place: () => ({ relayId: 'relay' as never, instance: 'i', lastSeq: 0 }),
+    place: (_direction, present) => ({
+      relayId: 'relay' as RelayId,
+      instance: present ? 'i2' : 'i1',
+      lastSeq: 0,
+    }),
     pause: async () => undefined,
     act: () => undefined,
     resume: () => undefined,
@@ -55,8 +62,7 @@ async function ring(book: CallBook): Promise<Call> {
         providerCallId: `wacid.${id}`,
         caller: { contactId: contact.id },
         payload: null,
-        hasFallbackText: false,
-        isLeftToVoicemail: false,
+        policy: NO_POLICY,
         sdp: 'v=0',
         offeredAtMs: NOW,
         answerLimitMs: 30_000,
@@ -134,7 +140,7 @@ it('while a call is in progress the record is read again every minute, however l
     claim: null,
     ringMs: 30_000,
     ask: { wording: { text: null }, waitMs: 600_000 },
-    hasFallbackText: false,
+    policy: NO_POLICY,
   };
   const call = await book.apply(id, { type: 'dial', dial }, contact);
   const jobId = call?.pending[0]?.id ?? -1;
@@ -142,4 +148,63 @@ it('while a call is in progress the record is read again every minute, however l
   alarm.atMs = Infinity;
   await book.tickDue();
   expect(alarm.atMs).toBe(NOW + 60_000);
+});
+
+it('what a relay says of a call that is placed elsewhere meanwhile does not count there', async () => {
+  let stored = async (): Promise<void> => undefined;
+  const slow: CallStore = {
+    ...real,
+    commit: async (...decision) => {
+      await stored();
+      return real.commit(...decision);
+    },
+  };
+  const { book, clock } = openBook(slow);
+  const { id } = await ring(book);
+  const storing = Promise.withResolvers<void>();
+  const reply = Promise.withResolvers<void>();
+  stored = () => {
+    storing.resolve();
+    return reply.promise;
+  };
+  clock.nowMs += 5_000;
+  const elsewhere = book.tickDue();
+  await storing.promise;
+  const late = book.applyPatiently(
+    id,
+    { type: 'relay.answered', seq: 1, sdp: 'sdp' },
+    (call) => call?.placement?.instance === 'i1',
+  );
+  reply.resolve();
+  await elsewhere;
+  expect(await late).toBe(false);
+  expect(book.get(id)).toMatchObject({ state: 'offered', answerSdp: null });
+  expect(book.get(id)?.placement?.instance).toBe('i2');
+});
+
+it('what a relay says while the record cannot be read is not forgotten', async () => {
+  const plan: Plan = {
+    salt: 1,
+    capacities: [10],
+    calls: [
+      {
+        kind: 'inbound',
+        atMs: 0,
+        user: 0,
+        agents: [],
+        hangsUpAfterMs: null,
+        hangsUpAtClaim: false,
+        endsAfterMs: null,
+        farewell: 'user',
+        hasFallbackText: false,
+        ringLimitMs: 60_000,
+      },
+    ],
+    troubles: [
+      { atMs: 150, fault: 'switchboard-evicted', which: 0, ms: 0 },
+      { atMs: 150, fault: 'd1-read-fails', which: 0, ms: 0 },
+    ],
+  };
+  const { violations } = await play(plan, { prefix: 's0r0-', store: real });
+  expect(violations).toEqual([]);
 });

@@ -1,6 +1,7 @@
 // What people and programs ask the API of the worker for, as the Switchboard is asked.
 import type { Claim, Dial } from '../../../worker/domain/call.ts';
 import type { AgentId, CallId } from '../../../worker/domain/ids.ts';
+import { NO_POLICY } from '../../../worker/domain/step-inbound.ts';
 import { AGENT_IDS, contactOf, DISPLAY_PHONE_NUMBER, NUMBER_ID } from './deliveries.ts';
 import type { AgentPlan, OutboundPlan } from './plan.ts';
 import type { Simulation } from './simulation.ts';
@@ -45,7 +46,7 @@ export function dialOf(plan: OutboundPlan, callId: string, user: string, nowMs: 
     claim: plan.target === 'agent-there' ? claimOf(agentId, nowMs) : null,
     ringMs: RING_MS,
     ask: plan.asks === null ? null : { wording: { text: null }, waitMs: ASK_WAIT_MS },
-    hasFallbackText: plan.hasFallbackText,
+    policy: { ...NO_POLICY, hasFallbackText: plan.hasFallbackText },
   };
 }
 
