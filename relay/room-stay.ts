@@ -92,7 +92,12 @@ export class RoomStay {
     if (!this.#link) this.#attempt();
   }
 
-  /** Leaves on purpose; resolves when the connection is down. */
+  /** An attempt to get in is under way. */
+  get isEntering(): boolean {
+    return this.#link !== undefined && !this.#isIn;
+  }
+
+  /** Leaves on purpose; resolves when the connection is down, or the attempt at one is over. */
   async leave(): Promise<void> {
     this.#stop();
     await this.#link?.leave();

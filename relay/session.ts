@@ -168,19 +168,26 @@ export class Session {
     this.#stopTicking();
     this.#bridge.close();
     this.#deps.log.info({ call_id: this.callId, reason, detail, stats }, 'call.ended');
-    this.#deps.emit({
-      type: 'ended',
-      call_id: this.callId,
-      reason,
-      ...(detail === undefined ? {} : { detail: detail.slice(0, DETAIL_CHARS_MAX) }),
-      ...(stats === undefined ? {} : { stats }),
-    });
+    const report = () =>
+      this.#deps.emit({
+        type: 'ended',
+        call_id: this.callId,
+        reason,
+        ...(detail === undefined ? {} : { detail: detail.slice(0, DETAIL_CHARS_MAX) }),
+        ...(stats === undefined ? {} : { stats }),
+      });
+    // With this word the room is deleted; a join that is still under way would make it anew.
+    const isEntering = reason === 'closed' && this.#stay?.isEntering === true;
+    if (!isEntering) report();
     this.#leg?.close();
     void Promise.resolve(this.#stay?.leave())
       .catch((error: unknown) =>
         this.#deps.log.warn({ err: error, call_id: this.callId }, 'call.leave-failed'),
       )
-      .finally(() => this.#settleClosed());
+      .finally(() => {
+        if (isEntering) report();
+        this.#settleClosed();
+      });
   }
 
   /** Opens a leg and reports its SDP; then does what was wanted meanwhile. */

@@ -44,7 +44,7 @@ export const createJoinRoom =
   (options: LiveKitRoomOptions, log: Log): JoinRoom =>
   (place, audience, handlers) => {
     const room = new LiveKitRoom(place, options.bindAddress, audience, handlers, log);
-    void room.join(options.url ?? place.url);
+    room.join(options.url ?? place.url);
     return room;
   };
 
@@ -69,6 +69,8 @@ class LiveKitRoom implements RoomLink {
   #signal: LiveKitSignal | undefined;
   #peer: LiveKitPeer | undefined;
   #deadline: NodeJS.Timeout | undefined;
+  /** Resolves when the server has taken us in or has not. */
+  #entered: Promise<void> = Promise.resolve();
   #isJoined = false;
   #isOver = false;
 
@@ -102,7 +104,11 @@ class LiveKitRoom implements RoomLink {
     return this.#origin;
   }
 
-  async join(url: string): Promise<void> {
+  join(url: string): void {
+    this.#entered = this.#dial(url);
+  }
+
+  async #dial(url: string): Promise<void> {
     try {
       const { signal, join } = await LiveKitSignal.join(url, this.#place.token, {
         onMessage: (message) => this.#safely(() => this.#receive(message)),
@@ -136,6 +142,7 @@ class LiveKitRoom implements RoomLink {
     if (this.#isOver) return;
     this.#isOver = true;
     this.setCallStatus('hangup');
+    await this.#entered;
     if (this.#signal) {
       sayGoodbye(this.#signal);
       await new Promise((resolve) => setTimeout(resolve, LEAVE_LINGER_MS));

@@ -76,12 +76,12 @@ it('four unanswered calls in a row take the permission away, and the fifth is no
 it('a permission that is over is asked for anew', async () => {
   const { simulator, admin } = stack();
   const to = await out.user({}, { mayBeCalled: false });
-  await simulator.setPermission({ user: to, status: 'temporary', expires_in_s: 2 });
+  await simulator.setPermission({ user: to, status: 'temporary', expires_in_s: 6 });
   const contact = await admin.request<{ id: string }>('POST', '/v1/contacts', { phone: to });
   const query = `/v1/contacts/${contact.id}/permission?number_id=${out.numberId}`;
   const status = async () => (await admin.request<{ status: string }>('GET', query)).status;
   expect(await status()).toBe('temporary');
-  await expect.poll(status, { timeout: 5_000, interval: 50 }).toBe('expired');
+  await expect.poll(status, { timeout: 15_000, interval: 100 }).toBe('expired');
   expect(await out.refused({ to })).toMatchObject({ status: 409, problem: { reason: 'expired' } });
   expect(await out.dialsTo(to)).toBe(0);
 });

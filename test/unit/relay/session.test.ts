@@ -320,6 +320,22 @@ describe('the end', () => {
     expect(warnings).toEqual(['call.leave-failed']);
   });
 
+  it('reports the end after a join that was under way, which would make the room anew', async () => {
+    const base = rig();
+    const joining = Promise.withResolvers<void>();
+    const call = rig({
+      joinRoom: (...args) => ({ ...base.deps.joinRoom(...args), leave: () => joining.promise }),
+    });
+    await call.session.answer(offer);
+    call.session.want(want(1, { connect: true, room: place }));
+    call.session.close('closed');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(call.ends()).toEqual([]);
+    joining.resolve();
+    await call.session.closed;
+    expect(call.ends()).toMatchObject([{ reason: 'closed' }]);
+  });
+
   it('says that no port or address could be had', async () => {
     const call = rig({ openLeg: () => Promise.reject(new Error('no ports')) });
     await call.session.answer(offer);
