@@ -248,12 +248,13 @@ export class Link {
     if (!parsed.ok) {
       // A newer worker may say things that this version does not know.
       const level = parsed.kind === 'unknown' ? 'info' : 'error';
-      this.#log[level]({ kind: parsed.kind }, 'link.frame-ignored');
+      this.#log[level]({ kind: parsed.kind, problem: parsed.message }, 'link.frame-ignored');
       return;
     }
     const { frame } = parsed;
     if (frame.type === 'welcome') this.#welcomed();
     else if (frame.type === 'ack') this.#acknowledged(frame.seq);
+    else if (frame.type === 'refused') this.#refused(frame.seq, frame.message);
     else this.#deliver(frame);
   }
 
@@ -266,6 +267,13 @@ export class Link {
 
   #acknowledged(seq: number): void {
     this.#outbox.acknowledge(seq);
+    if (this.#outbox.size === 0) this.#onFlushed?.();
+  }
+
+  #refused(seq: number, problem: string): void {
+    const event = this.#outbox.remove(seq);
+    if (!event) return;
+    this.#log.error({ event: event.type, call_id: event.call_id, problem }, 'link.event-refused');
     if (this.#outbox.size === 0) this.#onFlushed?.();
   }
 

@@ -59,6 +59,15 @@ export class Outbox {
     for (const event of acknowledged) this.#count(event, -1);
   }
 
+  /** Forgets one event that the worker does not want. @returns it, or nothing when it is not here any more */
+  remove(seq: number): RelayEvent | undefined {
+    const index = this.#events.findIndex((event) => event.seq === seq);
+    if (index < 0) return undefined;
+    const [removed] = this.#events.splice(index, 1);
+    if (removed) this.#count(removed, -1);
+    return removed;
+  }
+
   /** @returns how many events of the same call are kept now */
   #count({ call_id: callId }: RelayEvent, change: 1 | -1): number {
     const count = (this.#countByCall.get(callId) ?? 0) + change;

@@ -8,9 +8,6 @@ import { z } from 'zod';
  */
 export const PROTOCOL_VERSION = 3;
 
-/** From this version on a relay can place calls (`call.offer`, `call.apply-answer`). */
-export const OUTBOUND_PROTOCOL_VERSION = 2;
-
 /** From this version on a relay does what `hold`, `playing` and `recording` say. */
 export const AUDIO_PROTOCOL_VERSION = 3;
 
@@ -33,6 +30,9 @@ export const CLOSE_BAD_FRAME = 4002;
 export const CLOSE_TOO_OLD = 4003;
 export const CLOSE_SILENT = 4004;
 export const CLOSE_TOO_MANY_FRAMES = 4005;
+
+/** Prompts that every relay brings along; all others are fetched from the worker. */
+export const SHIPPED_SOUNDS = ['sound:hold', 'sound:ring-back'] as const;
 
 const callId = z.string().min(1).max(64);
 /** SDP is opaque to the worker; the bound keeps a frame and a database row small. */
@@ -101,6 +101,17 @@ const callClose = z.object({ type: z.literal('call.close'), call_id: callId });
 /** The worker has committed everything up to `seq`; the relay may forget it. */
 const ack = z.object({ type: z.literal('ack'), seq: z.int().nonnegative() });
 
+/**
+ * This event breaks the protocol, as far as the worker knows it. The relay forgets it: said again it would be refused again. A call
+ * of which an `ended` was refused is over all the same.
+ */
+const refused = z.object({
+  type: z.literal('refused'),
+  seq: z.int().nonnegative(),
+  /** For people: which field, and what was expected. */
+  message: z.string().max(500),
+});
+
 /** First frame from the worker, in reply to `hello`. */
 const welcome = z.object({ type: z.literal('welcome'), protocol: z.int() });
 
@@ -112,6 +123,7 @@ export const frameToRelay = z.discriminatedUnion('type', [
   callWant,
   callClose,
   ack,
+  refused,
 ]);
 export type FrameToRelay = z.infer<typeof frameToRelay>;
 export type CallWant = z.infer<typeof callWant>;
@@ -245,26 +257,34 @@ export const relayEvent = z.discriminatedUnion('type', [
 ]);
 export type RelayEvent = z.infer<typeof relayEvent>;
 
+/** What is read of an event that breaks the protocol: which one it is, and of an `ended` what the call needs. */
+export const brokenEvent = z.object({
+  type: z.string(),
+  seq: sequenced.seq,
+  call_id: callId.optional().catch(undefined),
+  reason: z.enum(RELAY_END_REASONS).catch('internal'),
+});
+export type BrokenEvent = z.infer<typeof brokenEvent>;
+
 /** Unsequenced: takes no new calls any more (SIGTERM); running ones go on. */
 const draining = z.object({ type: z.literal('draining') });
 
-export const frameFromRelay = z.union([
-  z.discriminatedUnion('type', [hello, callIs, draining]),
-  relayEvent,
-]);
+export const frameFromRelay = z.discriminatedUnion('type', [hello, callIs, draining, relayEvent]);
 export type FrameFromRelay = z.infer<typeof frameFromRelay>;
 export type Hello = z.infer<typeof hello>;
 
 /**
  * Reads one JSON text frame.
  *
- * @returns the frame; `unknown` for a type that this version does not know, which the reader ignores; `invalid` with the failing
- * field for a frame that breaks the protocol
+ * @returns the frame; `unknown` for a type that this version does not know, which the reader ignores; `invalid` for a frame that
+ * breaks the protocol: `message` names the fields and shows nothing of what stands in them, `json` is what was read
  */
 export function parseFrame<T>(
   schema: z.ZodType<T>,
   text: string,
-): { ok: true; frame: T } | { ok: false; kind: 'unknown' | 'invalid'; message: string } {
+):
+  | { ok: true; frame: T }
+  | { ok: false; kind: 'unknown' | 'invalid'; message: string; json?: unknown } {
   if (text.length > FRAME_BYTES_MAX)
     return { ok: false, kind: 'invalid', message: 'frame too long' };
   let json: unknown;
@@ -279,7 +299,8 @@ export function parseFrame<T>(
   if (typeof type === 'string' && !KNOWN_TYPES.has(type)) {
     return { ok: false, kind: 'unknown', message: type };
   }
-  return { ok: false, kind: 'invalid', message: z.prettifyError(result.error) };
+  const problems = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  return { ok: false, kind: 'invalid', message: problems.join('; '), json };
 }
 
 const KNOWN_TYPES: ReadonlySet<string> = new Set(

@@ -60,6 +60,7 @@ export class Registry {
         return;
       case 'welcome':
       case 'ack':
+      case 'refused':
         return;
     }
   }

@@ -29,7 +29,7 @@ export interface CallBookDeps {
   /** Makes sure that `tickDue` is called at `atMs` or earlier, even if this object is gone by then. */
   readonly wakeAt: (atMs: number) => Promise<void>;
   /** Where a call's media could go now, to another process than `present`; null when no relay has room. */
-  readonly place: (direction: Call['direction'], present: Placement | null) => Placement | null;
+  readonly place: (present: Placement | null) => Placement | null;
   /** Waits; for events that the record did not take. */
   readonly pause: (ms: number) => Promise<void>;
   /** Acts on a stored decision. Must not throw. */
@@ -141,8 +141,7 @@ export class CallBook {
     for (let attempt = 1; ; attempt++) {
       const before = this.#live.get(id) ?? (await this.#deps.store.find(id));
       const nowMs = this.#deps.now();
-      const direction = before?.direction ?? (event.type === 'dial' ? 'outbound' : 'inbound');
-      const free = this.#deps.place(direction, before?.placement ?? null);
+      const free = this.#deps.place(before?.placement ?? null);
       const decision = step(before, event, nowMs, free);
       const { call, entry } = decision;
       if (!call || !entry || call === before) return before;

@@ -1,18 +1,20 @@
 // The relays as the Switchboard deals with them: which of them takes a call, what they are told, what they report.
 import {
   AUDIO_PROTOCOL_VERSION,
+  brokenEvent,
   CLOSE_BAD_FRAME,
   CLOSE_TOO_MANY_FRAMES,
   frameFromRelay,
   parseFrame,
   PING_INTERVAL_MS,
   PROTOCOL_VERSION,
+  type BrokenEvent,
   type FrameFromRelay,
   type Hello,
   type RelayEvent,
 } from '../relay/protocol.ts';
 import { callerToken, type LiveKitAccess } from './adapters/livekit.ts';
-import type { RelaySockets } from './adapters/relay-sockets.ts';
+import type { RelayOfSocket, RelaySockets } from './adapters/relay-sockets.ts';
 import type { CallBook } from './call-book.ts';
 import {
   hasMedia,
@@ -25,7 +27,7 @@ import {
 import type { CallId, RelayId } from './domain/ids.ts';
 import { FrameRate } from './frame-rate.ts';
 import type { Absence, Absences, RelayStatus } from './ports.ts';
-import { callEvent, iceResult } from './relay-events.ts';
+import { callEvent, endOf, iceResult } from './relay-events.ts';
 
 /** A connected relay and how many calls it holds. */
 export type RelayLoad = RelayStatus & { readonly load: number };
@@ -34,6 +36,9 @@ export type RelayLoad = RelayStatus & { readonly load: number };
 const RETURN_MS = 5_000;
 /** How long a relay may be unheard, or not yet be there after the Switchboard has started, in ms. */
 const SILENCE_MS = 3 * PING_INTERVAL_MS;
+
+/** How much of what is wrong with a frame the relay is told, in characters. */
+const PROBLEM_LENGTH_MAX = 400;
 
 export interface RelayDeskDeps {
   readonly sockets: RelaySockets;
@@ -66,10 +71,10 @@ export class RelayDesk {
   }
 
   /** Where a call's media could go now, to another process than `present`. */
-  place(direction: Call['direction'], present: Placement | null): Placement | null {
+  place(present: Placement | null): Placement | null {
     const { sockets, book, now } = this.#deps;
     const loadOf = (relayId: RelayId) => book.loadOf(relayId);
-    return sockets.place(loadOf, direction, present, now() - SILENCE_MS);
+    return sockets.place(loadOf, present, now() - SILENCE_MS);
   }
 
   /** The relay of this call would pass over what is wanted of its sound; one that is away is told when it is back. */
@@ -141,14 +146,29 @@ export class RelayDesk {
     if (parsed.ok) return this.#onFrame(socket, relay, parsed.frame);
     if (parsed.kind === 'unknown') return;
     console.error('relay.bad-frame', { relayId: relay.relayId, problem: parsed.message });
+    const broken = brokenEvent.safeParse(parsed.json);
+    if (broken.success && relay.instance !== null) {
+      return this.#refuse(socket, relay, broken.data, parsed.message);
+    }
     socket.close(CLOSE_BAD_FRAME, 'bad frame');
   }
 
-  async #onFrame(
+  /** An event that breaks the protocol. The relay would say it again until it is acknowledged, and would break it again. */
+  async #refuse(
     socket: WebSocket,
-    relay: { relayId: RelayId; instance: string | null },
-    frame: FrameFromRelay,
+    relay: RelayOfSocket,
+    broken: BrokenEvent,
+    problem: string,
   ): Promise<void> {
+    const message = problem.slice(0, PROBLEM_LENGTH_MAX);
+    this.#deps.sockets.reply(socket, { type: 'refused', seq: broken.seq, message });
+    const end = endOf(broken, message, this.#deps.now());
+    if (end) return this.#onRelayEvent(socket, relay, end);
+    // A relay of before does not know `refused`.
+    this.#deps.sockets.received(socket, broken.seq)();
+  }
+
+  async #onFrame(socket: WebSocket, relay: RelayOfSocket, frame: FrameFromRelay): Promise<void> {
     switch (frame.type) {
       case 'hello':
         return this.#onHello(socket, relay.relayId, frame);
@@ -203,11 +223,7 @@ export class RelayDesk {
     else if (isControlLost(call)) void book.applyPatiently(call.id, { type: 'relay.back' });
   }
 
-  async #onRelayEvent(
-    socket: WebSocket,
-    relay: { relayId: RelayId; instance: string | null },
-    event: RelayEvent,
-  ): Promise<void> {
+  async #onRelayEvent(socket: WebSocket, relay: RelayOfSocket, event: RelayEvent): Promise<void> {
     const ice = iceResult(event, Date.now());
     if (ice) this.#deps.sockets.noteIce(socket, ice);
     const committed = this.#deps.sockets.received(socket, event.seq);

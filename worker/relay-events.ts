@@ -1,5 +1,5 @@
 // What a relay reports, as an event of the call.
-import type { RelayEvent } from '../relay/protocol.ts';
+import type { BrokenEvent, RelayEvent } from '../relay/protocol.ts';
 import type { CallEvent } from './domain/call.ts';
 import type { IceResult } from './ports.ts';
 
@@ -33,6 +33,19 @@ export function callEvent(event: RelayEvent): CallEvent {
         quality: event.stats ?? null,
       };
   }
+}
+
+/**
+ * What a refused event says all the same: a call whose last event is refused would otherwise never end.
+ *
+ * @param problem what is wrong with it, for people
+ * @returns null for any event but an `ended`, and for one that names no call
+ */
+export function endOf(broken: BrokenEvent, problem: string, atMs: number): RelayEvent | null {
+  const { type, seq, call_id, reason } = broken;
+  if (type !== 'ended' || call_id === undefined) return null;
+  const detail = `refused: ${problem}`;
+  return { type, seq, at_ms: atMs, call_id, reason, detail };
 }
 
 /** What an event tells about the relay's way to the provider's media; null for most events. */

@@ -87,7 +87,7 @@ export class Switchboard extends DurableObject<Env> {
       store: this.#store,
       now: () => Date.now(),
       wakeAt: (atMs) => this.#wakeAt(atMs),
-      place: (direction, present) => this.#desk.place(direction, present),
+      place: (present) => this.#desk.place(present),
       pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       act: (call, decision, entry) => this.#act(call, decision, entry),
       resume: (call) => this.#desk.resume(call),

@@ -124,6 +124,33 @@ describe('a link', () => {
     expect(held).toBe(0);
   });
 
+  it('forgets an event that the worker refuses, says which it was, and sends all others', async () => {
+    worker = await FakeWorker.start(RELAY_SECRET);
+    worker.acknowledges = false;
+    const link = linkOf('only', nothing);
+    await until('connected', () => link.isConnected);
+    link.emit({ type: 'media-up', call_id: 'c1' });
+    link.emit({ type: 'ended', call_id: 'c1', reason: 'closed' });
+    await until('both events', () => worker.events().length === 2);
+    const said = vi.spyOn(log, 'error');
+    worker.send({ type: 'refused', seq: 1, message: 'path.local: expected string' });
+    await until('one event is left', () => link.outbox.size === 1);
+    worker.send({ type: 'refused', seq: 1, message: 'once more' });
+    worker.cut();
+    await until('the rest again', () => worker.events().length === 3);
+    expect(worker.events().map(({ seq }) => seq)).toEqual([1, 2, 2]);
+    expect(said.mock.calls).toEqual([
+      [
+        { event: 'media-up', call_id: 'c1', problem: 'path.local: expected string' },
+        'link.event-refused',
+      ],
+    ]);
+    const flushed = link.flush(60_000);
+    worker.send({ type: 'refused', seq: 2, message: 'reason: expected another' });
+    await flushed;
+    expect(link.outbox.size).toBe(0);
+  });
+
   it('is told to be replaced only after its welcome: before, it may be itself that has connected again', async () => {
     worker = await FakeWorker.start(RELAY_SECRET);
     worker.closeHelloWith = CLOSE_REPLACED;

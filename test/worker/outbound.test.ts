@@ -4,7 +4,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import type { CallView } from '../../worker/call-view.ts';
 import {
   api,
-  connectWebhook,
   FakeRelay,
   Outside,
   outboundWebhook,
@@ -185,17 +184,6 @@ describe('a call of the business', () => {
     expect(call.outcome).toMatchObject({ reason: 'cancelled', ended_by: 'api' });
     expect(outside.graphActions(wacid)).toEqual(['terminate']);
   });
-});
-
-it('is not given to a relay that is too old to place calls, which goes on taking calls of users', async () => {
-  relay.send({ type: 'draining' });
-  const old = await FakeRelay.connect(await FakeRelay.register(), { protocol: 1 });
-  const { body: call } = await start({ to: user() });
-  expect((await inState(call.id, 'ended')).outcome?.reason).toBe('no-relay');
-  const wacid = unique('wacid.');
-  await postWebhook(connectWebhook({ id: wacid, phoneNumberId }));
-  await until('call.answer', () => old.last('call.answer'));
-  old.close();
 });
 
 describe('nobody is called twice', () => {

@@ -255,14 +255,13 @@ describe('a prompt whose audio never came', () => {
   it('is shown nowhere, and forgotten after an hour', async () => {
     const announced: string[] = [];
     const services = ownServices({}, { audio: bucketThat({ put: fails }) });
-    const { announce } = services.prompts;
     const watched = {
       ...services,
       prompts: {
         ...services.prompts,
-        announce: (prompt: Parameters<typeof announce>[0]) => {
+        announce: (prompt: Parameters<typeof services.prompts.announce>[0]) => {
           announced.push(prompt.id);
-          return announce(prompt);
+          return services.prompts.announce(prompt);
         },
       },
     };

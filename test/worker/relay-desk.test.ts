@@ -87,3 +87,46 @@ it('a relay cannot greet under the name of another', async () => {
   await desk.receive(socket, JSON.stringify({ ...hello, relay_id: 'r1' }));
   expect(JSON.parse(sent[0] ?? '')).toMatchObject({ type: 'welcome' });
 });
+
+const HELLO = {
+  type: 'hello',
+  relay_id: 'r1',
+  instance: 'i1',
+  protocol: 3,
+  capacity: 1,
+  draining: false,
+  calls: [],
+};
+
+it.each([
+  ['a field of another type', { type: 'ready', identity: 7 }, 'identity: '],
+  ['a field that is missing', { type: 'played', id: 1 }, 'completed: '],
+  [
+    'a field within a field',
+    { type: 'media-up', path: { local: 'x', remote: 'y' } },
+    'path.local_type: ',
+  ],
+  ['no call', { type: 'media-up', call_id: undefined }, 'call_id: '],
+  ['an end of no call', { type: 'ended', call_id: undefined, reason: 'closed' }, 'call_id: '],
+])('an event with %s is refused by name and not wanted again', async (_what, broken, field) => {
+  const { desk, socket, sent, closed } = open(() => 0);
+  await desk.receive(socket, JSON.stringify(HELLO));
+  const event = { seq: 4, at_ms: 1, call_id: 'c1', ...broken };
+  await desk.receive(socket, JSON.stringify(event));
+  const [, refused, ack] = sent.map((text) => JSON.parse(text) as Record<string, unknown>);
+  expect(refused).toMatchObject({ type: 'refused', seq: 4 });
+  expect(refused?.['message']).toContain(field);
+  expect(ack).toEqual({ type: 'ack', seq: 4 });
+  expect(closed).toEqual([]);
+});
+
+it('an event before the hello, or one without a number, is no event', async () => {
+  const event = { type: 'ready', at_ms: 1, call_id: 'c1', identity: 7 };
+  const early = open(() => 0);
+  await early.desk.receive(early.socket, JSON.stringify({ ...event, seq: 1 }));
+  expect(early.closed).toEqual([CLOSE_BAD_FRAME]);
+  const late = open(() => 0);
+  await late.desk.receive(late.socket, JSON.stringify(HELLO));
+  await late.desk.receive(late.socket, JSON.stringify(event));
+  expect(late.closed).toEqual([CLOSE_BAD_FRAME]);
+});

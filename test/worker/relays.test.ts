@@ -1,7 +1,7 @@
 // Relays that break, in workerd: what becomes of their calls, where new ones go, what callers are told.
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { PING, PONG } from '../../relay/protocol.ts';
+import { PING, PONG, PROTOCOL_VERSION } from '../../relay/protocol.ts';
 import {
   ANSWER_SDP,
   at,
@@ -210,10 +210,41 @@ describe('new calls', () => {
     const { id } = await scene.answer();
     scene.relay.close();
     await relayIsGone(scene.relay);
-    await scene.reconnect({ calls: [id], protocol: 0 });
+    await scene.reconnect({ calls: [id], protocol: PROTOCOL_VERSION - 2 });
     expect((await show(id)).state).toBe('active');
     expect((await inState((await scene.announce()).id, 'ended')).outcome?.reason).toBe('no-relay');
     expect((await show(id)).state).toBe('active');
+  });
+});
+
+describe('an event that breaks the protocol', () => {
+  it('is not asked for again, and what comes after it counts', async () => {
+    const { id } = await scene.answer();
+    const seq = scene.relay.say(id, { type: 'dtmf', digit: 'Z' });
+    const { message } = await until('the refusal', () => scene.relay.last('refused'));
+    expect(message).toMatch(/^digit: /);
+    await until('the acknowledgement', () => (scene.relay.last('ack')?.seq ?? 0) >= seq);
+    scene.relay.say(id, { type: 'dtmf', digit: '5' });
+    expect((await knows(id, 'digit')).detail).toEqual({ digit: '5' });
+    expect(scene.relay.closedWith).toBeUndefined();
+  });
+
+  it.each([
+    ['a reason that nobody knows', { reason: 'tired' }, 'relay-failed', 'refused: reason: '],
+    [
+      'figures that are none',
+      { reason: 'room-lost', stats: { from_caller: 1 } },
+      'room-lost',
+      'refused: stats.from_caller: ',
+    ],
+  ])('ends the call if it is the last one: %s', async (_what, fields, reason, detail) => {
+    const { id, wacid } = await scene.answer();
+    const seq = scene.relay.say(id, { type: 'ended', ...fields });
+    const { outcome } = await inState(id, 'ended');
+    expect(outcome?.reason).toBe(reason);
+    expect(outcome?.detail).toContain(detail);
+    expect(scene.outside.graphActions(wacid).at(-1)).toBe('terminate');
+    await until('the acknowledgement', () => (scene.relay.last('ack')?.seq ?? 0) >= seq);
   });
 });
 

@@ -7,6 +7,7 @@ import { record, settled } from './record.ts';
 import { ADMIN_KEY, api, Outside, request, signature, unique } from './support.ts';
 
 const phoneNumberId = unique('55');
+const CALL_ID = 'no-call';
 let numberId = '';
 let contactId = '';
 
@@ -95,6 +96,9 @@ describe('a request of the API', () => {
       },
       { number_id: numberId, recipient: 'PT.1349', connect: { agent_id: 'nobody' }, ask: true },
     ],
+    [`POST /v1/calls/${CALL_ID}/hold`]: [{ on: true }],
+    [`POST /v1/calls/${CALL_ID}/play`]: [{ prompt_id: 'sound:hold', loop: true }],
+    [`POST /v1/calls/${CALL_ID}/recording`]: [{ action: 'start' }],
     'POST /v1/contacts': [{ phone: '+351 910 000 004', bsuid: 'PT.7', name: 'Ana' }],
     [`POST /v1/contacts/${contactId}/permission-request`]: [
       {
@@ -120,6 +124,7 @@ describe('a request of the API', () => {
     ],
     [`PATCH /v1/numbers/${numberId}`]: [
       { display_phone_number: '15550109999', app_id: null, forward_url: null },
+      { recording: 'always', recording_announcement: null, recording_retention_days: 30 },
     ],
     [`PATCH /v1/numbers/${numberId}/calling`]: [
       {
@@ -148,7 +153,7 @@ describe('a request of the API', () => {
       ),
     );
     const listed = Object.keys(bodies()).map((route) =>
-      route.replace(numberId, '{id}').replace(contactId, '{id}'),
+      route.replace(numberId, '{id}').replace(contactId, '{id}').replace(CALL_ID, '{id}'),
     );
     expect(listed.toSorted()).toEqual(documented.toSorted());
   });

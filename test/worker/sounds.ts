@@ -29,7 +29,7 @@ export function wavOf(samples: readonly number[], rateHz = 8_000): Uint8Array {
   const bytes = new Uint8Array(44 + samples.length * 2);
   const view = new DataView(bytes.buffer);
   const write = (at: number, text: string) =>
-    [...text].forEach((char, index) => view.setUint8(at + index, char.charCodeAt(0)));
+    new TextEncoder().encode(text).forEach((byte, index) => view.setUint8(at + index, byte));
   write(0, 'RIFF');
   view.setUint32(4, bytes.length - 8, true);
   write(8, 'WAVEfmt ');

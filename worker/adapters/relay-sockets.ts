@@ -3,12 +3,11 @@
 import {
   CLOSE_REPLACED,
   CLOSE_SILENT,
-  OUTBOUND_PROTOCOL_VERSION,
   PROTOCOL_VERSION,
   type FrameToRelay,
   type Hello,
 } from '../../relay/protocol.ts';
-import type { Call, Placement } from '../domain/call.ts';
+import type { Placement } from '../domain/call.ts';
 import type { RelayId } from '../domain/ids.ts';
 import type { IceResult, RelayStatus } from '../ports.ts';
 
@@ -24,6 +23,12 @@ const CLOSE_NORMAL = 1000;
 
 /** Tag of the sockets of one relay. */
 export const relayTag = (relayId: RelayId): string => `${TAG}:${relayId}`;
+
+/** Whose a socket is; `instance` is null until its `hello`. */
+export interface RelayOfSocket {
+  readonly relayId: RelayId;
+  readonly instance: string | null;
+}
 
 interface Attachment {
   readonly kind: 'relay';
@@ -54,7 +59,7 @@ export class RelaySockets {
   }
 
   /** The relay that a socket belongs to; null for sockets of other kinds. */
-  relayOf(socket: WebSocket): { relayId: RelayId; instance: string | null } | null {
+  relayOf(socket: WebSocket): RelayOfSocket | null {
     const attachment = read(socket);
     return (
       attachment && { relayId: attachment.relayId, instance: attachment.hello?.instance ?? null }
@@ -112,24 +117,21 @@ export class RelaySockets {
    * Chooses where a new call's media goes: the least loaded relay that takes calls.
    *
    * @param loadOf calls that a relay holds or is about to hold
-   * @param direction a relay of the version before cannot place calls
    * @param present the process that is not to be chosen again
    * @param silentBeforeMs relays that were heard before, but not since, are left out
    */
   place(
     loadOf: (relayId: RelayId) => number,
-    direction: Call['direction'],
     present: Placement | null,
     silentBeforeMs: number,
   ): Placement | null {
-    const oldest = direction === 'outbound' ? OUTBOUND_PROTOCOL_VERSION : PROTOCOL_VERSION - 1;
     const candidates = this.#greeted()
       .filter(({ socket }) => this.#heardAtMs(socket) > silentBeforeMs)
       .map(({ attachment }) => ({ ...attachment, load: loadOf(attachment.relayId) }))
       .filter(
         ({ hello, load }) =>
           !hello.isDraining &&
-          hello.protocol >= oldest &&
+          hello.protocol >= PROTOCOL_VERSION - 1 &&
           load < hello.capacity &&
           hello.instance !== present?.instance,
       )

@@ -42,6 +42,7 @@ const frame: fc.Arbitrary<FrameToRelay> = fc.oneof(
     .map(({ hasRoom, ...change }) => want(0, { ...change, ...(hasRoom ? { room: place } : {}) })),
   fc.record({ type: fc.constant('call.close' as const), call_id: ids }),
   fc.record({ type: fc.constant('ack' as const), seq: fc.nat() }),
+  fc.record({ type: fc.constant('refused' as const), seq: fc.nat(), message: fc.string() }),
 );
 
 /** The text of a frame, most often whole, or with up to four accidents; or no frame at all. */

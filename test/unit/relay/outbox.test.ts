@@ -43,3 +43,12 @@ it('gives up what an end makes outdated before it gives up an end', () => {
   expect(outbox.pending().map(({ seq }) => seq)).toEqual([4, 5, 6]);
   expect(outbox.dropped).toBe(3);
 });
+
+it('forgets an event that is not wanted, wherever it stands, and counts it no more', () => {
+  const outbox = new Outbox(100, 2);
+  for (const event of [mediaUp('a'), ended('a'), mediaUp('b')]) outbox.add(event, 0);
+  expect(outbox.remove(2)).toMatchObject({ type: 'ended', call_id: 'a' });
+  expect(outbox.remove(2)).toBeUndefined();
+  outbox.add(ended('a'), 0);
+  expect(outbox.pending().map(({ seq }) => seq)).toEqual([1, 3, 4]);
+});

@@ -44,6 +44,19 @@ function read(text: string): void {
   if (parsed.kind === 'invalid') expect(parsed.message).not.toContain(MARK);
 }
 
+it('what is wrong with a frame is said by the name of its field', () => {
+  const problemOf = (frame: object) => {
+    const parsed = parseFrame(frameFromRelay, JSON.stringify(frame));
+    return parsed.ok ? '' : parsed.message;
+  };
+  const ended = FRAMES.at(-1);
+  expect(
+    problemOf({ ...ended, stats: { from_caller: stats, to_caller: { ...stats, lost: -1 } } }),
+  ).toMatch(/^stats\.to_caller\.lost: /);
+  expect(problemOf({ ...ended, reason: MARK, detail: 5 })).toMatch(/^reason: .+; detail: /);
+  expect(problemOf({ type: 'hello' })).toMatch(/^relay_id: /);
+});
+
 it('the frames that are changed are real ones', () => {
   for (const frame of FRAMES) {
     expect(parseFrame(frameFromRelay, JSON.stringify(frame)).ok).toBe(true);

@@ -73,7 +73,7 @@ export class Board implements Writer, Host {
       store: this.#store,
       now,
       wakeAt: (atMs) => this.#wakeAt(atMs),
-      place: (direction, present) => this.desk.place(direction, present),
+      place: (present) => this.desk.place(present),
       pause: (ms) => this.#pause(ms),
       act: (call, decision, entry) => this.#act(call, decision, entry),
       resume: (call) => this.desk.resume(call),

@@ -35,7 +35,7 @@ function openBook(store: CallStore = real) {
     store,
     now: () => clock.nowMs,
     wakeAt: async (atMs) => void (alarm.atMs = Math.min(alarm.atMs, atMs)),
-    place: (_direction, present) => ({
+    place: (present) => ({
       relayId: 'relay' as RelayId,
       instance: present ? 'i2' : 'i1',
       lastSeq: 0,

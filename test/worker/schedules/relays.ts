@@ -190,6 +190,8 @@ export class Relay {
       case 'ack':
         process.outbox = process.outbox.filter(({ seq }) => seq > frame.seq);
         return;
+      case 'refused':
+        return this.#deps.violated('event-refused', '', frame.message);
       case 'call.answer':
         return this.#take(process, frame.call_id, false);
       case 'call.offer':

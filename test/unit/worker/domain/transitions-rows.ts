@@ -91,7 +91,7 @@ export const inGrace = (why: 'left' | 'lost') =>
 
 type Action = Exclude<AudioCommand['action'], 'play'>;
 const after = (...actions: readonly Action[]): Way => ({
-  last: actions.map((action) => steers({ action } as AudioCommand)),
+  last: actions.map((action) => steers({ action })),
 });
 
 type PlainEvent = Exclude<CallEvent['type'], 'job' | 'tick' | 'relay.ended'>;
