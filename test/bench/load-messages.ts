@@ -16,6 +16,10 @@ export type LoadRequest =
 export type LoadResult = {
   sent: number;
   received: number;
+  /** Stamped packets that came after one that was sent later on the same way. */
+  reordered: number;
+  /** Packets with another payload than the sender's. */
+  unstamped: number;
   /** One-way times in ms, from before the sender's encryption to after the receiver's decryption. */
   toAgentMs: number[];
   toCallerMs: number[];

@@ -2,7 +2,7 @@
 // own moment within the 20 ms, and measure how long the other side's packets were under way.
 import { Audio, PeerConnection, type Track } from 'node-datachannel';
 import { createJoinRoom } from '../../relay/adapters/livekit-room.ts';
-import { emptyRtpView, readRtp, writeRtpHeader } from '../../relay/domain/rtp.ts';
+import { emptyRtpView, isRtcp, readRtp, writeRtpHeader } from '../../relay/domain/rtp.ts';
 import type { Log, RoomLink } from '../../relay/ports.ts';
 import type { LoadReply, LoadRequest, LoadResult } from './load-messages.ts';
 
@@ -27,20 +27,38 @@ type Endpoint = {
   dueMs: number;
 };
 
+/** When the newest packet of one way was sent. */
+type Latest = { sentMs: number };
+
 const endpoints: Endpoint[] = [];
 const phones = new Map<string, PeerConnection>();
 const view = emptyRtpView();
 const packet = Buffer.alloc(100, 0x55);
 
 let window: { fromMs: number; untilMs: number } | undefined;
-let result: LoadResult = { sent: 0, received: 0, toAgentMs: [], toCallerMs: [] };
+const noResult = (): LoadResult => ({
+  sent: 0,
+  received: 0,
+  reordered: 0,
+  unstamped: 0,
+  toAgentMs: [],
+  toCallerMs: [],
+});
+let result = noResult();
 
-function receive(bytes: Uint8Array, toAgent: boolean): void {
+function receive(bytes: Uint8Array, toAgent: boolean, latest: Latest): void {
   const nowMs = performance.now();
-  if (!readRtp(bytes, 0, view) || view.payloadEnd - view.payloadStart !== PAYLOAD_BYTES) return;
-  const data = Buffer.from(bytes.buffer, bytes.byteOffset + view.payloadStart, PAYLOAD_BYTES);
-  if (data.readUInt16BE(1) !== MAGIC) return;
+  if (isRtcp(bytes) || !readRtp(bytes, 0, view)) return;
+  const length = view.payloadEnd - view.payloadStart;
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset + view.payloadStart, length);
+  if (length !== PAYLOAD_BYTES || data.readUInt16BE(1) !== MAGIC) {
+    // Silence that fills gaps is small.
+    if (window && length > 8) result.unstamped += 1;
+    return;
+  }
   const sentMs = data.readDoubleBE(3);
+  if (sentMs < latest.sentMs) result.reordered += 1;
+  latest.sentMs = Math.max(latest.sentMs, sentMs);
   if (!window || sentMs < window.fromMs || sentMs >= window.untilMs) return;
   result.received += 1;
   (toAgent ? result.toAgentMs : result.toCallerMs).push(nowMs - sentMs);
@@ -96,7 +114,8 @@ async function addPhone(id: string): Promise<string> {
   audio.addOpusCodec(111, 'minptime=20;useinbandfec=1');
   audio.addSSRC(ssrc, 'load', 'stream', 'track');
   const track: Track = peer.addTrack(audio);
-  track.onMessage((bytes) => receive(bytes, false));
+  const latest: Latest = { sentMs: 0 };
+  track.onMessage((bytes) => receive(bytes, false, latest));
   const gathered = new Promise<void>((resolve) => {
     peer.onGatheringStateChange((state) => state === 'complete' && resolve());
   });
@@ -114,6 +133,7 @@ async function addPhone(id: string): Promise<string> {
 
 async function addParticipant(request: Extract<LoadRequest, { do: 'join' }>): Promise<void> {
   const toAgent = request.side === 'caller';
+  const latest: Latest = { sentMs: 0 };
   await new Promise<void>((resolve, reject) => {
     const link: RoomLink = joinRoom(
       { url: request.url, token: request.token, cname: request.id, connectMsMax: 10_000 },
@@ -121,7 +141,7 @@ async function addParticipant(request: Extract<LoadRequest, { do: 'join' }>): Pr
       {
         onJoined: () => resolve(),
         onEnded: ({ detail }) => reject(new Error(detail)),
-        onAudio: (_source, bytes) => receive(bytes, !toAgent),
+        onAudio: (_source, bytes) => receive(bytes, !toAgent, latest),
         onParticipantJoined: nothing,
         onParticipantLeft: nothing,
         onPublisherSkipped: nothing,
@@ -142,7 +162,7 @@ async function addParticipant(request: Extract<LoadRequest, { do: 'join' }>): Pr
 }
 
 async function measure(ms: number): Promise<LoadResult> {
-  result = { sent: 0, received: 0, toAgentMs: [], toCallerMs: [] };
+  result = noResult();
   const fromMs = performance.now();
   window = { fromMs, untilMs: fromMs + ms };
   await new Promise((resolve) => setTimeout(resolve, ms + LINGER_MS));

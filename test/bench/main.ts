@@ -4,6 +4,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run: (args: string[]) => Promis
   calls: () => import('./calls.ts'),
   dials: () => import('./dials.ts'),
   faults: () => import('./faults.ts'),
+  media: () => import('./media.ts'),
   mixing: () => import('./mixing.ts'),
   schedules: () => import('./schedules.ts'),
   setups: () => import('./setups.ts'),
