@@ -2,24 +2,27 @@
 import { opusTicks } from './opus.ts';
 
 /** Spec: RFC 3533 section 6, a page starts with these 27 bytes; the segment table follows. */
-const PAGE_HEADER_BYTES = 27;
+export const PAGE_HEADER_BYTES = 27;
 const CAPTURE_PATTERN = 'OggS';
 const FLAG_CONTINUED = 0x01;
-const FLAG_FIRST = 0x02;
-const CRC_AT = 22;
+export const FLAG_FIRST = 0x02;
+export const FLAG_LAST = 0x04;
+export const CRC_AT = 22;
 
 /** Spec: RFC 3533 section 6, the polynomial of the checksum, which starts at zero and is not reflected. */
 const CRC_POLYNOMIAL = 0x04c1_1db7;
 
 /** A segment this long goes on in the next one. */
-const SEGMENT_BYTES_MAX = 255;
+export const SEGMENT_BYTES_MAX = 255;
 
 export type OggFailure = { ok: false; message: string };
 
-type Page = {
+export type OggPage = {
   readonly flags: number;
   readonly serial: number;
   readonly sequence: number;
+  /** Samples that the file has played at the end of this page, pre-skip included. */
+  readonly granule: number;
   readonly segments: Uint8Array;
   /** Where its body starts and ends in the file. */
   readonly start: number;
@@ -85,8 +88,8 @@ function readPackets(bytes: Uint8Array): { ok: true; packets: Uint8Array[] } | O
   return partial.length > 0 ? failure('ends within a packet') : { ok: true, packets };
 }
 
-/** One page, or what is wrong with it. */
-function readPage(bytes: Uint8Array, at: number): Page | string {
+/** The page that starts at `at`, or what is wrong with it. */
+export function readPage(bytes: Uint8Array, at: number): OggPage | string {
   if (textAt(bytes, at, 4) !== CAPTURE_PATTERN || bytes[at + 4] !== 0) return 'not an Ogg page';
   const tableEnd = at + PAGE_HEADER_BYTES + (bytes[at + 26] ?? 0);
   const segments = bytes.subarray(at + PAGE_HEADER_BYTES, tableEnd);
@@ -96,6 +99,7 @@ function readPage(bytes: Uint8Array, at: number): Page | string {
   if (uint32(bytes, at + CRC_AT) !== checksum(bytes, at, end)) return 'checksum is wrong';
   return {
     flags: bytes[at + 5] ?? 0,
+    granule: uint32(bytes, at + 6) + uint32(bytes, at + 10) * 0x1_0000_0000,
     serial: uint32(bytes, at + 14),
     sequence: uint32(bytes, at + 18),
     segments,
@@ -112,7 +116,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
 });
 
 /** Of a page, whose own checksum counts as zeros. */
-function checksum(bytes: Uint8Array, start: number, end: number): number {
+export function checksum(bytes: Uint8Array, start: number, end: number): number {
   let value = 0;
   for (let at = start; at < end; at++) {
     const isOwn = at >= start + CRC_AT && at < start + CRC_AT + 4;
