@@ -1,5 +1,5 @@
 // Both voices of a call: a pump each way between the provider's leg and the room, and what may flow when.
-import { REPORT_INTERVAL_MS } from './domain/rtcp.ts';
+import { readReports, REPORT_INTERVAL_MS, type ReceptionReport } from './domain/rtcp.ts';
 import { Player, type PlayPacket } from './domain/player.ts';
 import { isRtcp } from './domain/rtp.ts';
 import type { Clock, LegIdentity, OpenMixLine, RoomLink } from './ports.ts';
@@ -58,6 +58,8 @@ export class Bridge {
   #heardAtMs = Infinity;
   #releaseAtMs = Infinity;
   #reportAtMs = Infinity;
+  /** The provider's last sender report, 0 while there was none. */
+  #lastReport = { middle: 0, atMs: 0 };
 
   constructor(deps: BridgeDeps) {
     this.#deps = deps;
@@ -140,21 +142,38 @@ export class Bridge {
     const nowMs = this.#deps.clock.nowMs();
     this.#heardAtMs = nowMs;
     const pump = this.#fromCaller;
-    if (isRtcp(bytes) || !(this.#isOpen || (this.#keepsEarly && !this.#isJoined))) return;
+    if (isRtcp(bytes)) {
+      this.#reported(bytes, nowMs);
+      return;
+    }
+    if (!(this.#isOpen || (this.#keepsEarly && !this.#isJoined))) return;
     const view = pump.receive(bytes, 0);
     if (!view) return;
-    if (this.#opus.received.includes(view.payloadType)) pump.pass(CALLER, bytes, nowMs);
-    else pump.skip(CALLER, nowMs);
+    if (!this.#opus.received.includes(view.payloadType)) pump.skip(CALLER, nowMs);
+    else if (pump.count(CALLER, nowMs)) pump.pass(CALLER, bytes, nowMs);
   }
 
   /** One packet of somebody in the audience. */
   said(source: number, bytes: Uint8Array, audioLevelId: number): void {
     if (isRtcp(bytes)) return;
     const nowMs = this.#deps.clock.nowMs();
-    const view = this.#toCaller.receive(bytes, audioLevelId);
-    // Packets without payload are probes of the server's.
-    if (!view || view.payloadEnd === view.payloadStart) return;
-    if (this.#voices.said(source, bytes, view, nowMs)) this.endHold();
+    const pump = this.#toCaller;
+    const view = pump.receive(bytes, audioLevelId);
+    if (!view) return;
+    // Packets without payload are probes of the server's; they take numbers of the source.
+    if (view.payloadEnd === view.payloadStart) pump.skip(source, nowMs);
+    else if (!pump.count(source, nowMs)) return;
+    else if (this.#voices.said(source, bytes, view, nowMs)) this.endHold();
+  }
+
+  /** One RTCP packet of the room's about the caller's track. */
+  roomReported(bytes: Uint8Array): void {
+    const nowMs = this.#deps.clock.nowMs();
+    readReports(bytes, {
+      // Of what the room sends us it keeps its own account.
+      onSender: () => undefined,
+      onReception: (reception) => this.#fromCaller.told(reception, nowMs),
+    });
   }
 
   /** The server says whether a source speaks. */
@@ -195,13 +214,30 @@ export class Bridge {
   readonly #play: PlayPacket = (packet, sequence, nowMs) =>
     this.#toCaller.play(PLAYED, sequence, packet, nowMs);
 
+  /** One RTCP packet of the provider's. */
+  #reported(bytes: Uint8Array, nowMs: number): void {
+    readReports(bytes, {
+      onSender: (_ssrc, middle) => (this.#lastReport = { middle, atMs: nowMs }),
+      onReception: (reception) => this.#toCaller.told(reception, nowMs),
+    });
+  }
+
   #report(nowMs: number): void {
     this.#reportAtMs = nowMs + REPORT_INTERVAL_MS;
     const wallMs = this.#deps.clock.wallMs();
-    const toCaller = this.#toCaller.report(nowMs, wallMs, this.#fromCaller.quality.report());
+    const toCaller = this.#toCaller.report(nowMs, wallMs, this.#reception(nowMs));
     if (toCaller) this.#deps.send(toCaller);
     // The server keeps its own account of what it sends us, packet by packet over the same machine or network.
     const toRoom = this.#fromCaller.report(nowMs, wallMs, undefined);
     if (toRoom) this.#room?.send(toRoom);
+  }
+
+  /** What we tell the provider of what came from it. */
+  #reception(nowMs: number): ReceptionReport | undefined {
+    const reception = this.#fromCaller.arrivals.report(CALLER);
+    if (!reception) return undefined;
+    const { middle, atMs } = this.#lastReport;
+    const sinceLastReport = middle === 0 ? 0 : Math.round(((nowMs - atMs) / 1000) * 65_536);
+    return { ...reception, lastReport: middle, sinceLastReport };
   }
 }

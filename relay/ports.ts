@@ -88,6 +88,8 @@ export type RoomHandlers = {
   onReady: (identity: string) => void;
   /** One RTP packet of an audience track. `source` tells tracks apart and is never reused. */
   onAudio: (source: number, bytes: Uint8Array) => void;
+  /** One RTCP packet about the caller's track. */
+  onReport: (bytes: Uint8Array) => void;
   /** Somebody receives the caller's track; what it carried before, nobody has. */
   onCallerHeard: () => void;
   /** The server says whether the participant behind a source speaks. */

@@ -175,6 +175,27 @@ const directionStats = z.object({
   filled: z.int().nonnegative(),
   /** From the opening of the path to the first packet of a source, in ms; absent when there was none. */
   first_audio_ms: z.number().nonnegative().optional(),
+  // What follows is not told by relays of version 2.
+  /** Packets that came twice. */
+  duplicates: z.int().nonnegative().optional(),
+  /** Packets that were overtaken by a later one. */
+  reordered: z.int().nonnegative().optional(),
+  /** Packets that came too late to be passed on, or in a burst after a stall whose time had been filled. */
+  late: z.int().nonnegative().optional(),
+  /** Runs of lost packets, and the longest of them in packets. */
+  gaps: z.int().nonnegative().optional(),
+  longest_gap: z.int().nonnegative().optional(),
+  /** What whoever is sent this voice tells of it by RTCP; absent when they tell nothing. */
+  receiver: z
+    .object({
+      /** Packets that they were sent until they told it. */
+      packets: z.int().nonnegative(),
+      lost: z.int().nonnegative(),
+      jitter_ms: z.number().nonnegative(),
+      /** Mean round-trip time; absent until a report of ours was answered. */
+      rtt_ms: z.number().nonnegative().optional(),
+    })
+    .optional(),
 });
 
 export const callStats = z.object({

@@ -1,7 +1,8 @@
 // One direction of a call: packets of sources go in, one unbroken stream of finished RTP packets comes out.
+import { Arrivals } from './domain/arrivals.ts';
 import { LevelEstimate, LEVEL_SILENT, SILENCE_FRAME } from './domain/opus.ts';
-import { ReceiveQuality } from './domain/quality.ts';
-import { writeSenderReport, type ReceptionReport } from './domain/rtcp.ts';
+import { ReceiverReports } from './domain/receiver-reports.ts';
+import { middleOf, writeSenderReport, type ReceptionReport } from './domain/rtcp.ts';
 import {
   emptyRtpView,
   readRtp,
@@ -30,7 +31,9 @@ const scratch = new Uint8Array(PACKET_BYTES_MAX);
 const NO_BYTES = new Uint8Array(0);
 
 export class Pump {
-  readonly quality = new ReceiveQuality();
+  /** What has arrived of the sources. */
+  readonly arrivals = new Arrivals();
+  readonly #reports = new ReceiverReports();
   #identity: StreamIdentity = { ssrc: 0, payloadType: 0, audioLevelId: 0, cname: '' };
   readonly #send: (packet: Uint8Array) => void;
   readonly #stitcher: Stitcher;
@@ -83,6 +86,7 @@ export class Pump {
   start(identity: StreamIdentity, nowMs: number): void {
     this.#identity = identity;
     this.#packetsSent = this.#octetsSent = 0;
+    this.#reports.begin(identity.ssrc);
     this.#nowMs = nowMs;
     this.#stitcher.start(nowMs);
   }
@@ -99,7 +103,10 @@ export class Pump {
     this.#stitcher.stop();
   }
 
-  /** First audio and fills are counted from here on: when the path opens. Repeating it changes nothing. */
+  /**
+   * Everything is counted from here on: when the path opens. What came before was for nobody's ears, and the first packets of a
+   * track that has just been subscribed have gaps that nobody can hear. Repeating it changes nothing.
+   */
   countFrom(nowMs: number): void {
     if (this.#countFromMs === Infinity) this.#countFromMs = nowMs;
   }
@@ -118,10 +125,18 @@ export class Pump {
     return readRtp(bytes, audioLevelId, this.#view) ? this.#view : undefined;
   }
 
-  /** Counts and passes on the packet that `receive` has just read. */
+  /**
+   * Counts the packet that `receive` has just read, whatever becomes of it. To be called once for each.
+   *
+   * @returns false for one that has come before, as far as it is counted
+   */
+  count(source: number, nowMs: number): boolean {
+    return nowMs < this.#countFromMs || this.arrivals.packet(source, this.#view, true, nowMs);
+  }
+
+  /** Passes on the packet that `receive` has just read. */
   pass(source: number, bytes: Uint8Array, nowMs: number): void {
     this.#nowMs = nowMs;
-    this.#count(nowMs);
     const packet = this.#packet;
     packet.source = source;
     packet.sequence = this.#view.sequence;
@@ -134,13 +149,8 @@ export class Pump {
 
   /** The packet that `receive` has just read is no audio: it counts, and goes nowhere. */
   skip(source: number, nowMs: number): void {
-    this.#count(nowMs);
+    if (nowMs >= this.#countFromMs) this.arrivals.packet(source, this.#view, false, nowMs);
     this.#stitcher.skip(source, this.#view.sequence);
-  }
-
-  /** The packet that `receive` has just read counts; what it holds goes out in another way. */
-  count(nowMs: number): void {
-    this.#count(nowMs);
   }
 
   /** Sends one packet that `receive` has not just read, as a source that nobody counts. */
@@ -150,8 +160,9 @@ export class Pump {
     this.#stitcher.push(own, nowMs);
   }
 
-  /** What this source said before the opening must not be heard any more. */
+  /** A source must not be heard any more, nor what it said before the opening. */
   forget(source: number): void {
+    this.arrivals.forget(source);
     this.#stitcher.forget(source);
   }
 
@@ -162,7 +173,7 @@ export class Pump {
     reception: ReceptionReport | undefined,
   ): Uint8Array | undefined {
     if (this.#packetsSent === 0) return undefined;
-    return writeSenderReport({
+    const report = writeSenderReport({
       ssrc: this.#identity.ssrc,
       cname: this.#identity.cname,
       nowMs: wallMs,
@@ -171,21 +182,41 @@ export class Pump {
       octets: this.#octetsSent,
       reception,
     });
+    this.#reports.sent(middleOf(report), nowMs);
+    return report;
+  }
+
+  /** The receiver of a stream has told of it; of any but the outgoing one this changes nothing. */
+  told(reception: ReceptionReport, nowMs: number): void {
+    this.#reports.take(reception, this.#packetsSent, nowMs);
   }
 
   stats(): CallStats['from_caller'] {
+    const { packets, lost, duplicates, reordered, gaps, longestGap, jitterMs } =
+      this.arrivals.figures();
+    const receiver = this.#reports.figures();
     return {
-      packets: this.quality.packets,
-      lost: this.quality.lost,
-      jitter_ms: Math.round(this.quality.jitterMs * 100) / 100,
+      packets,
+      lost,
+      jitter_ms: hundredths(jitterMs),
       filled: this.#filled,
       ...(this.#firstAudioMs === undefined ? {} : { first_audio_ms: this.#firstAudioMs }),
+      duplicates,
+      reordered,
+      late: this.#stitcher.dropped,
+      gaps,
+      longest_gap: longestGap,
+      ...(receiver && {
+        receiver: {
+          packets: receiver.expected,
+          lost: receiver.lost,
+          jitter_ms: hundredths(receiver.jitterMs),
+          ...(receiver.roundTripMs === undefined
+            ? {}
+            : { rtt_ms: hundredths(receiver.roundTripMs) }),
+        },
+      }),
     };
-  }
-
-  #count(nowMs: number): void {
-    const { ssrc, sequence, timestamp } = this.#view;
-    this.quality.packet(ssrc, sequence, timestamp, nowMs);
   }
 
   readonly #emit = (
@@ -222,3 +253,5 @@ export class Pump {
     this.#send(scratch.subarray(0, at + length));
   };
 }
+
+const hundredths = (value: number): number => Math.round(value * 100) / 100;

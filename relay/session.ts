@@ -274,6 +274,7 @@ export class Session {
       },
       onCallerHeard: () => bridge.callerIsHeard(),
       onAudio: (source, bytes) => this.#said(source, bytes),
+      onReport: (bytes) => bridge.roomReported(bytes),
       onSpeaking: (source, isSpeaking) => bridge.tell(source, isSpeaking),
       onSourceGone: (source) => bridge.forget(source),
       onEnded: (reason, detail) => this.close(reason, detail),

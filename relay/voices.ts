@@ -96,11 +96,7 @@ export class Voices {
       return speaks;
     }
     this.#push(source, track, bytes.subarray(start, end), view, nowMs);
-    if (this.#state !== 'listening') {
-      // Figures of several streams cannot be told as one: of a mix one source is counted.
-      if (source === (this.#passing ?? source)) this.#pump.count(nowMs);
-      return true;
-    }
+    if (this.#state !== 'listening') return true;
     if (source !== this.#passing || isOdd) return false;
     this.#pass(source, track, bytes, view, nowMs);
     return true;

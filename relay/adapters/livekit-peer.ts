@@ -32,6 +32,8 @@ export type PeerHandlers = {
   /** The track behind a section, by the last answer; empty when there is none. */
   onAssigned: (mid: string, trackId: string) => void;
   onPacket: (mid: string, bytes: Uint8Array) => void;
+  /** One RTCP packet about our track. */
+  onReport: (bytes: Uint8Array) => void;
 };
 
 export type PeerOptions = {
@@ -74,6 +76,11 @@ export class LiveKitPeer {
     );
     this.#peer.onStateChange(guarded(log, 'room.state-failed', (state) => this.#changed(state)));
     this.#sender = this.#peer.addTrack(audioSection('send', 'SendOnly', options));
+    this.#sender.onMessage(
+      guardedPacket(log, 'room.report-failed', (bytes) => {
+        if (this.#state === 'up') handlers.onReport(bytes);
+      }),
+    );
     for (let index = 0; index < RECEIVE_SECTIONS; index++) this.#addReceiver();
     // Spec: livekit-server, a connection whose first offer has a data section counts as up once both of these are open.
     this.#channels = [

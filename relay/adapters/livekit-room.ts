@@ -169,6 +169,7 @@ class LiveKitRoom implements RoomLink {
         onFailed: (detail) => this.#mediaFailed(detail),
         onAssigned: (mid, trackId) => this.#hearing.assign(mid, trackId, this.#people.all()),
         onPacket: (mid, bytes) => this.#hearing.packet(mid, bytes),
+        onReport: this.#handlers.onReport,
       },
       this.#log,
     );

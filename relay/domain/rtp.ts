@@ -40,11 +40,13 @@ export const isRtcp = (bytes: Uint8Array): boolean => {
   return type >= 64 && type <= 95;
 };
 
-const uint16 = (bytes: Uint8Array, at: number): number =>
+/** Reads a number of 16 bits in network byte order at `at`; bytes beyond the end count as 0. */
+export const readUint16 = (bytes: Uint8Array, at: number): number =>
   ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 
-const uint32 = (bytes: Uint8Array, at: number): number =>
-  uint16(bytes, at) * 0x10000 + uint16(bytes, at + 2);
+/** The same of 32 bits, 0 to 2^32 - 1. */
+export const readUint32 = (bytes: Uint8Array, at: number): number =>
+  readUint16(bytes, at) * 0x10000 + readUint16(bytes, at + 2);
 
 /**
  * Reads a packet's header.
@@ -58,17 +60,17 @@ export function readRtp(bytes: Uint8Array, audioLevelId: number, view: RtpView):
   const second = bytes[1] ?? 0;
   view.marker = second >= 0x80;
   view.payloadType = second & 0x7f;
-  view.sequence = uint16(bytes, 2);
-  view.timestamp = uint32(bytes, 4);
-  view.ssrc = uint32(bytes, 8);
+  view.sequence = readUint16(bytes, 2);
+  view.timestamp = readUint32(bytes, 4);
+  view.ssrc = readUint32(bytes, 8);
   view.audioLevel = -1;
   let at = RTP_HEADER_BYTES + 4 * (first & 0x0f);
   if ((first & 0x10) !== 0) {
     if (bytes.length < at + 4) return false;
-    const end = at + 4 + 4 * uint16(bytes, at + 2);
+    const end = at + 4 + 4 * readUint16(bytes, at + 2);
     if (bytes.length < end) return false;
     // Spec: RFC 8285 section 4.2, 0xBEDE marks the one-byte form.
-    if (audioLevelId > 0 && uint16(bytes, at) === 0xbede) {
+    if (audioLevelId > 0 && readUint16(bytes, at) === 0xbede) {
       view.audioLevel = findAudioLevel(bytes, at + 4, end, audioLevelId);
     }
     at = end;

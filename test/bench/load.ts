@@ -142,6 +142,7 @@ async function addParticipant(request: Extract<LoadRequest, { do: 'join' }>): Pr
         onJoined: () => resolve(),
         onEnded: ({ detail }) => reject(new Error(detail)),
         onAudio: (_source, bytes) => receive(bytes, !toAgent, latest),
+        onReport: nothing,
         onParticipantJoined: nothing,
         onParticipantLeft: nothing,
         onPublisherSkipped: nothing,

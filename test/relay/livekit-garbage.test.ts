@@ -56,6 +56,7 @@ function join(everyone = true) {
       onPublisherSkipped: (identity) => told.push(`skipped ${identity}`),
       onReady: (identity) => told.push(`ready ${identity}`),
       onAudio: nothing,
+      onReport: nothing,
       onSpeaking: nothing,
       onSourceGone: nothing,
       onCallerHeard: nothing,

@@ -69,6 +69,7 @@ export class LightAgent {
             reject(new Error(`${end.why}: ${end.detail}`));
           },
           onAudio: (_source, bytes) => agent.#hear(bytes),
+          onReport: nothing,
           onParticipantJoined: nothing,
           onParticipantLeft: nothing,
           onPublisherSkipped: nothing,

@@ -49,6 +49,7 @@ function rig(rooms: readonly string[] = []) {
     onPublisherSkipped: (identity) => told.push(`skipped ${identity}`),
     onReady: (identity) => told.push(`ready ${identity}`),
     onAudio: nothing,
+    onReport: nothing,
     onSpeaking: nothing,
     onSourceGone: nothing,
     onCallerHeard: nothing,

@@ -1,7 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { writeSenderReport } from '../../../../relay/domain/rtcp.ts';
-import { emptyRtpView, isRtcp, readRtp, writeRtpHeader } from '../../../../relay/domain/rtp.ts';
+import { emptyRtpView, readRtp, writeRtpHeader } from '../../../../relay/domain/rtp.ts';
 
 const packetOf = (hex: string) => Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ''), 'hex'));
 
@@ -101,41 +100,6 @@ describe('reading RTP', () => {
           });
         },
       ),
-    );
-  });
-});
-
-describe('RTCP', () => {
-  it('is told from RTP by its packet type', () => {
-    expect(isRtcp(packetOf('80c80001'))).toBe(true);
-    expect(isRtcp(packetOf('80ef0001'))).toBe(false);
-    expect(isRtcp(packetOf('807e0001'))).toBe(false);
-  });
-
-  it('writes a compound of sender report and name, each a whole number of words', () => {
-    const bytes = writeSenderReport({
-      ssrc: 0x11223344,
-      cname: 'abc',
-      nowMs: 1_500,
-      timestamp: 0xdeadbeef,
-      packets: 7,
-      octets: 700,
-      reception: {
-        ssrc: 0x55667788,
-        fractionLost: 64,
-        cumulativeLost: 3,
-        highestSequence: 0x1_0002,
-        jitterTicks: 48,
-      },
-    });
-    expect(Buffer.from(bytes).toString('hex')).toBe(
-      [
-        '81c8000c 11223344 83aa7e81 80000000 deadbeef 00000007 000002bc',
-        '55667788 40000003 00010002 00000030 00000000 00000000',
-        '81ca0003 11223344 0103616263000000',
-      ]
-        .join('')
-        .replaceAll(' ', ''),
     );
   });
 });
