@@ -1,6 +1,7 @@
 // Both voices of a call: a pump each way between the provider's leg and the room, and what may flow when.
 import { readReports, REPORT_INTERVAL_MS, type ReceptionReport } from './domain/rtcp.ts';
-import { Player, type PlayPacket } from './domain/player.ts';
+import type { PlayPacket, Sound } from './domain/player.ts';
+import { Playout, type Play } from './domain/playout.ts';
 import { isRtcp } from './domain/rtp.ts';
 import type { Clock, LegIdentity, OpenMixLine, RoomLink } from './ports.ts';
 import type { CallStats } from './protocol.ts';
@@ -28,8 +29,8 @@ export type BridgeDeps = {
   readonly random: (below: number) => number;
   /** Sends one packet to the provider. The bytes are reused afterwards. */
   readonly send: (packet: Uint8Array) => void;
-  /** What the caller hears while the room is away: Opus packets, at least one. */
-  readonly holdSound: readonly Uint8Array[];
+  /** What the caller hears on hold and while the room is away. */
+  readonly holdSound: Sound;
   readonly openMixLine: OpenMixLine;
 };
 
@@ -48,7 +49,7 @@ export class Bridge {
   readonly #toCaller: Pump;
   readonly #voices: Voices;
   readonly #fromCaller: Pump;
-  readonly #hold: Player;
+  readonly #playout: Playout;
   #opus: OpusTypes = { sent: 0, received: [] };
   #room: RoomLink | undefined;
   #isOpen = false;
@@ -74,7 +75,7 @@ export class Bridge {
     this.#toCaller = new Pump(start(), (packet) => deps.send(packet));
     this.#voices = new Voices(this.#toCaller, deps);
     this.#fromCaller = new Pump(start(), (packet) => this.#room?.send(packet));
-    this.#hold = new Player(deps.holdSound);
+    this.#playout = new Playout(deps.holdSound);
   }
 
   get isOpen(): boolean {
@@ -119,12 +120,38 @@ export class Bridge {
     this.#room = undefined;
     this.#isJoined = this.#isCallerHeard = false;
     this.#fromCaller.stop();
-    if (!this.#hold.isPlaying) this.#hold.start(this.#deps.clock.nowMs() + HOLD_AFTER_MS);
+    this.#playout.awaitRoom(this.#deps.clock.nowMs() + HOLD_AFTER_MS);
   }
 
-  /** Ends the hold sound: somebody in the room can be heard again. Harmless when there is none. */
-  endHold(): void {
-    this.#hold.stop();
+  /** Somebody in the room can be heard again: it is not waited for any more. Harmless when it is not. */
+  endWait(): void {
+    this.#playout.endWait();
+  }
+
+  /**
+   * On hold the caller hears the hold sound, and the room hears nothing of the caller, neither now nor later. Repeating it
+   * changes nothing.
+   */
+  setHeld(isHeld: boolean): void {
+    if (isHeld === this.#playout.isHeld) return;
+    this.#playout.setHeld(isHeld);
+    if (!isHeld) return;
+    this.#fromCaller.forgetKept(this.#deps.clock.nowMs());
+    this.#silenceRoom();
+  }
+
+  /**
+   * Plays a sound to the caller instead of the room and of the one before, from the opening of the path on. The room hears the
+   * caller meanwhile.
+   */
+  play(prompt: Play): void {
+    this.#playout.setPrompt(prompt);
+    this.#silenceRoom();
+  }
+
+  /** Cuts off what is being played. Harmless when there is nothing. */
+  stopPlaying(): void {
+    this.#playout.setPrompt(undefined);
   }
 
   /** Somebody in the room receives the caller's track. */
@@ -150,7 +177,9 @@ export class Bridge {
     const view = pump.receive(bytes, 0);
     if (!view) return;
     if (!this.#opus.received.includes(view.payloadType)) pump.skip(CALLER, nowMs);
-    else if (pump.count(CALLER, nowMs)) pump.pass(CALLER, bytes, nowMs);
+    else if (!pump.count(CALLER, nowMs)) return;
+    else if (this.#playout.isHeld) pump.leaveOut(CALLER);
+    else pump.pass(CALLER, bytes, nowMs);
   }
 
   /** One packet of somebody in the audience. */
@@ -163,7 +192,8 @@ export class Bridge {
     // Packets without payload are probes of the server's; they take numbers of the source.
     if (view.payloadEnd === view.payloadStart) pump.skip(source, nowMs);
     else if (!pump.count(source, nowMs)) return;
-    else if (this.#voices.said(source, bytes, view, nowMs)) this.endHold();
+    else if (this.#playout.isInstead || this.#voices.said(source, bytes, view, nowMs))
+      this.endWait();
   }
 
   /** One RTCP packet of the room's about the caller's track. */
@@ -190,8 +220,8 @@ export class Bridge {
   tick(nowMs: number): void {
     if (this.#isJoined && (this.#isCallerHeard || nowMs >= this.#releaseAtMs))
       this.#fromCaller.open(nowMs);
-    if (this.#isOpen) this.#hold.tick(nowMs, this.#play);
-    this.#voices.tick(nowMs);
+    if (this.#isOpen) this.#playout.tick(nowMs, this.#play);
+    if (!this.#playout.isInstead) this.#voices.tick(nowMs);
     this.#toCaller.tick(nowMs);
     this.#fromCaller.tick(nowMs);
     if (nowMs >= this.#reportAtMs) this.#report(nowMs);
@@ -209,6 +239,12 @@ export class Bridge {
 
   stats(): CallStats {
     return { from_caller: this.#fromCaller.stats(), to_caller: this.#toCaller.stats() };
+  }
+
+  /** Nothing of the room is on its way to the caller any more. */
+  #silenceRoom(): void {
+    this.#voices.pause();
+    this.#toCaller.forgetKept(this.#deps.clock.nowMs());
   }
 
   readonly #play: PlayPacket = (packet, sequence, nowMs) =>

@@ -2,7 +2,9 @@
 import type { Audience } from './domain/audience.ts';
 import type { Arrival } from './domain/jitter-buffer.ts';
 import type { MixHandlers } from './domain/mix-call.ts';
+import type { Sound } from './domain/player.ts';
 import type { Answer, Offer } from './domain/sdp.ts';
+
 /** Structured log: a static event name and fields. Personal data only under the field `pii`; never SDP or tokens. */
 export type Log = {
   debug: (fields: Record<string, unknown>, event: string) => void;
@@ -73,6 +75,18 @@ export type OpenLeg = (offer: Offer, identity: LegIdentity, handlers: LegHandler
 
 /** The same for a call that we place: prepares our offer. */
 export type OfferLeg = (identity: LegIdentity, handlers: LegHandlers) => Promise<OfferedLeg>;
+
+/** Finds the sound of a prompt by its id, or says why it cannot be had or read. Never rejects. */
+export type LoadPrompt = (
+  prompt: string,
+) => Promise<{ ok: true; sound: Sound } | { ok: false; message: string }>;
+
+/** Asks the worker once for the file of a prompt. Never rejects. */
+export type FetchPrompt = (
+  prompt: string,
+) => Promise<
+  { ok: true; file: Uint8Array } | { ok: false; message: string; mayHelpToRetry: boolean }
+>;
 
 export type LeftWhy = 'left' | 'lost' | 'removed';
 

@@ -150,6 +150,11 @@ export class Pump {
   /** The packet that `receive` has just read is no audio: it counts, and goes nowhere. */
   skip(source: number, nowMs: number): void {
     if (nowMs >= this.#countFromMs) this.arrivals.packet(source, this.#view, false, nowMs);
+    this.leaveOut(source);
+  }
+
+  /** The packet that `receive` has just read goes nowhere, and is no loss. */
+  leaveOut(source: number): void {
     this.#stitcher.skip(source, this.#view.sequence);
   }
 
@@ -164,6 +169,11 @@ export class Pump {
   forget(source: number): void {
     this.arrivals.forget(source);
     this.#stitcher.forget(source);
+  }
+
+  /** What anybody said before the opening must not be heard any more. */
+  forgetKept(nowMs: number): void {
+    this.#stitcher.forgetKept(nowMs);
   }
 
   /** A sender report about the outgoing stream; `undefined` before its first packet. */

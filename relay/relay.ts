@@ -3,6 +3,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { createJoinRoom } from './adapters/livekit-room.ts';
 import { startMixWorker } from './adapters/mixing-worker.ts';
+import { createFetchPrompt } from './adapters/prompt-file.ts';
 import { loadSound } from './adapters/sounds.ts';
 import { createTicker } from './adapters/ticker.ts';
 import { createOfferLeg, createOpenLeg } from './adapters/whatsapp-leg.ts';
@@ -12,6 +13,7 @@ import { Link, REPLACED } from './link.ts';
 import { Metrics } from './metrics.ts';
 import { Mixing } from './mixing.ts';
 import type { Clock, Log } from './ports.ts';
+import { Prompts } from './prompts.ts';
 import { Registry } from './registry.ts';
 
 /** How long the last reports may take to be acknowledged before the process goes anyway. */
@@ -36,6 +38,19 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
     bindAddress: config.RELAY_BIND_ADDRESS,
     publicAddress: config.RELAY_PUBLIC_ADDRESS,
   };
+  const workerOptions = {
+    url: config.ROOMLINE_URL,
+    relayId: config.RELAY_ID,
+    secret: config.RELAY_SECRET,
+  };
+  const holdSound = loadSound('hold');
+  const prompts = new Prompts({
+    fetchPrompt: createFetchPrompt(workerOptions),
+    ownSounds: new Map([
+      ['hold', holdSound],
+      ['ring-back', loadSound('ring-back')],
+    ]),
+  });
   const roomOptions = { url: config.RELAY_LIVEKIT_URL, bindAddress: config.RELAY_BIND_ADDRESS };
   const metrics: Metrics = new Metrics(clock, () => ({
     calls: registry.liveCalls().length,
@@ -57,7 +72,8 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
     openLeg: createOpenLeg(legOptions, log),
     offerLeg: createOfferLeg(legOptions, log),
     joinRoom: createJoinRoom(roomOptions, log),
-    holdSound: loadSound('hold'),
+    holdSound,
+    loadPrompt: prompts.load,
     clock,
     ticker,
     openMixLine: mixing.open,
@@ -71,7 +87,7 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
     emitIs: (callId, rev) => link.report({ type: 'call.is', call_id: callId, rev }),
   });
   const link: Link = new Link(
-    { url: config.ROOMLINE_URL, relayId: config.RELAY_ID, secret: config.RELAY_SECRET },
+    workerOptions,
     randomUUID(),
     {
       state: () => {

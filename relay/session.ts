@@ -2,11 +2,13 @@
 // reports what happens; it decides nothing about the call.
 import { Bridge } from './bridge.ts';
 import type { NewEvent } from './outbox.ts';
+import type { Sound } from './domain/player.ts';
 import { OFFERED } from './domain/sdp-write.ts';
 import { describeFailure, parseAnswer, parseOffer } from './domain/sdp.ts';
 import type {
   Leg,
   LegHandlers,
+  LoadPrompt,
   MediaPath,
   OfferedLeg,
   OfferLeg,
@@ -34,8 +36,9 @@ export type SessionDeps = RoomStayDeps & {
   readonly openLeg: OpenLeg;
   readonly offerLeg: OfferLeg;
   readonly ticker: Ticker;
-  /** What the caller hears while the room is away: Opus packets, at least one. */
-  readonly holdSound: readonly Uint8Array[];
+  /** What the caller hears on hold and while the room is away. */
+  readonly holdSound: Sound;
+  readonly loadPrompt: LoadPrompt;
   readonly openMixLine: OpenMixLine;
   /** Reports an event of a call; kept until the worker has it. */
   readonly emit: (event: NewEvent) => void;
@@ -59,6 +62,8 @@ export class Session {
   #unanswered: OfferedLeg | undefined;
   #isOffering = false;
   #stay: RoomStay | undefined;
+  /** The latest prompt that was wanted, until it is not any more. */
+  #playId: number | undefined;
   /** The present connection to the room; `undefined` while there is none. */
   #room: RoomLink | undefined;
   /** Who hears and can be heard, or was so when the room went away. */
@@ -216,12 +221,40 @@ export class Session {
   /** Brings leg, room and path to the wanted state. */
   #follow(): void {
     if (this.isEnded || !this.#leg || !this.#wanted) return;
-    const { connect, open, room, audience } = this.#wanted;
+    const { connect, open, room, audience, hold, playing } = this.#wanted;
     // What we offered connects with the provider's answer.
     if (connect && !this.#isOffering) this.#connect(this.#leg);
     if (room) this.#stay ??= this.#enter();
     this.#stay?.want(room, audience);
+    this.#bridge.setHeld(hold);
+    this.#play(playing);
     if (open) this.#open();
+  }
+
+  /** Plays what has not been played yet. What is heard at present is heard until the prompt is there. */
+  #play(playing: CallWant['playing']): void {
+    if (playing?.id === this.#playId) return;
+    this.#playId = playing?.id;
+    this.#bridge.stopPlaying();
+    if (!playing) return;
+    const { id, prompt, loop } = playing;
+    void this.#deps.loadPrompt(prompt).then((loaded) => {
+      if (this.isEnded || this.#playId !== id) return;
+      if (loaded.ok) {
+        const onEnd = () => this.#played(id, true);
+        this.#bridge.play({ sound: loaded.sound, isLoop: loop, onEnd });
+        return;
+      }
+      this.#deps.log.warn(
+        { call_id: this.callId, prompt, detail: loaded.message },
+        'call.prompt-failed',
+      );
+      this.#played(id, false);
+    });
+  }
+
+  #played(id: number, completed: boolean): void {
+    this.#deps.emit({ type: 'played', call_id: this.callId, id, completed });
   }
 
   #connect(leg: Leg): void {
@@ -269,7 +302,7 @@ export class Session {
       onPublisherSkipped: (identity) => emit({ type: 'publisher-skipped', ...call, identity }),
       onReady: (identity) => {
         this.#ready.add(identity);
-        bridge.endHold();
+        bridge.endWait();
         emit({ type: 'ready', ...call, identity });
       },
       onCallerHeard: () => bridge.callerIsHeard(),
@@ -286,7 +319,7 @@ export class Session {
     this.#room = room;
     this.#bridge.joined(room);
     // Whoever was heard before is waited for with the hold sound.
-    if (this.#ready.size === 0) this.#bridge.endHold();
+    if (this.#ready.size === 0) this.#bridge.endWait();
     if (this.#bridge.isOpen) room.setCallStatus('active');
     this.#deps.emit({ type: 'room-joined', call_id: this.callId });
   }

@@ -118,7 +118,12 @@ export class Voices {
     if (this.#tracks.size === 0) this.#leave();
   }
 
-  /** Call it every 10 ms or so. */
+  /** Something else is heard from now on: what is on its way is dropped, and nothing is mixed until the next `said`. */
+  pause(): void {
+    this.#leave();
+  }
+
+  /** Call it every 10 ms or so, unless paused. */
   tick(nowMs: number): void {
     if (this.#line || this.#tracks.size > 1) this.#review(nowMs);
   }

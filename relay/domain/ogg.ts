@@ -1,5 +1,6 @@
 // Reads Ogg Opus files whose packets can be sent as they are: one stream of one or two channels. Pure.
 import { opusTicks } from './opus.ts';
+import type { Sound } from './player.ts';
 
 /** Spec: RFC 3533 section 6, a page starts with these 27 bytes; the segment table follows. */
 export const PAGE_HEADER_BYTES = 27;
@@ -15,7 +16,11 @@ const CRC_POLYNOMIAL = 0x04c1_1db7;
 /** A segment this long goes on in the next one. */
 export const SEGMENT_BYTES_MAX = 255;
 
+/** Longest sound in packets: 20 minutes of 20 ms. A packet costs memory beyond its bytes. */
+export const PACKETS_MAX = 60_000;
+
 export type OggFailure = { ok: false; message: string };
+export type OggSound = { ok: true; packets: Sound };
 
 export type OggPage = {
   readonly flags: number;
@@ -29,18 +34,25 @@ export type OggPage = {
   readonly end: number;
 };
 
+/** Reads a file in one go; see `readOggOpusInSteps`. */
+export function readOggOpus(bytes: Uint8Array): OggSound | OggFailure {
+  const reading = readOggOpusInSteps(bytes);
+  for (;;) {
+    const step = reading.next();
+    if (step.done) return step.value;
+  }
+}
+
 /**
- * Reads a file.
+ * Reads a file. Stops after every page, at most 64 kB, so that whoever drives it can let others go first.
  *
  * What a player has to leave out (pre-skip at the start, padding at the end) is not: a receiver of RTP hears it as a few ms of
  * what the encoder made of silence.
  *
  * @returns its Opus packets in order, at least one; or what makes it unusable. Never throws.
  */
-export function readOggOpus(
-  bytes: Uint8Array,
-): { ok: true; packets: readonly Uint8Array[] } | OggFailure {
-  const read = readPackets(bytes);
+export function* readOggOpusInSteps(bytes: Uint8Array): Generator<void, OggSound | OggFailure> {
+  const read = yield* readPackets(bytes);
   if (!read.ok) return read;
   const [head, tags, ...packets] = read.packets;
   const problem = head ? problemOfHead(head) : 'no packets';
@@ -62,7 +74,9 @@ function problemOfHead(head: Uint8Array): string | undefined {
 }
 
 /** Takes the pages apart. Spec: RFC 3533 section 6; a packet ends with the first segment shorter than 255 bytes. */
-function readPackets(bytes: Uint8Array): { ok: true; packets: Uint8Array[] } | OggFailure {
+function* readPackets(
+  bytes: Uint8Array,
+): Generator<void, { ok: true; packets: Uint8Array[] } | OggFailure> {
   const packets: Uint8Array[] = [];
   let partial: Uint8Array[] = [];
   let serial = 0;
@@ -83,7 +97,9 @@ function readPackets(bytes: Uint8Array): { ok: true; packets: Uint8Array[] } | O
       packets.push(joined(partial));
       partial = [];
     }
+    if (packets.length > PACKETS_MAX) return failure('too long');
     at = page.end;
+    yield;
   }
   return partial.length > 0 ? failure('ends within a packet') : { ok: true, packets };
 }

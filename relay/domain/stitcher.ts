@@ -202,6 +202,15 @@ export class Stitcher {
     this.#kept = this.#kept.filter((packet) => packet.source !== source);
   }
 
+  /**
+   * Forgets what all sources said before the opening. A stream that is catching up has free slots in the past for it: its grid
+   * is moved to now instead of filling them.
+   */
+  forgetKept(nowMs: number): void {
+    if (this.isCatchingUp) this.expect(nowMs);
+    this.#kept = [];
+  }
+
   /** Plays what is kept and fills what is due. Call it every 10 ms or so. */
   tick(nowMs: number): void {
     if (!this.#isStarted) return;

@@ -1,5 +1,5 @@
 // A worker that only speaks the relay protocol: it records what relays say and says what a test wants.
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -38,6 +38,10 @@ export class FakeWorker {
   acknowledges = true;
   /** Close code with which the next `hello` is answered. */
   closeHelloWith: number | undefined;
+  /** Files of prompts, by id; what is not here is 404. */
+  readonly prompts = new Map<string, Uint8Array>();
+  /** Ids of prompts that were asked for. */
+  readonly promptsAsked: string[] = [];
   /** HTTP status to refuse the next upgrades with. */
   refuseWith: number | undefined;
   readonly #server = createServer();
@@ -50,6 +54,13 @@ export class FakeWorker {
 
   private constructor(secret: string) {
     this.#secret = secret;
+    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const isKnown = request.headers.authorization === `Bearer ${this.#secret}`;
+      const id = /^\/v1\/relays\/[\w.-]+\/prompts\/([\w.-]+)$/.exec(request.url ?? '')?.[1] ?? '';
+      this.promptsAsked.push(id);
+      const file = isKnown ? this.prompts.get(id) : undefined;
+      response.writeHead(file ? 200 : 404).end(file);
+    });
     this.#server.on('upgrade', (request, socket, head) => {
       const isKnown = request.headers.authorization === `Bearer ${this.#secret}`;
       const status = this.refuseWith ?? (isKnown ? undefined : 401);

@@ -10,7 +10,7 @@ import {
 import { Registry } from '../../../relay/registry.ts';
 import { noise } from '../../support/noise.ts';
 import { joined, wireAnswer } from './domain/offers.ts';
-import { AGENTS_ONLY, offer, place, rig, want } from './session-rig.ts';
+import { AGENTS_ONLY, HOLD, offer, place, rig, want } from './session-rig.ts';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -38,6 +38,10 @@ const frame: fc.Arbitrary<FrameToRelay> = fc.oneof(
       connect: fc.boolean(),
       open: fc.boolean(),
       hasRoom: fc.boolean(),
+      hold: fc.boolean(),
+      playing: fc.option(
+        fc.record({ id: fc.nat(3), prompt: fc.constantFrom('p', 'none'), loop: fc.boolean() }),
+      ),
     })
     .map(({ hasRoom, ...change }) => want(0, { ...change, ...(hasRoom ? { room: place } : {}) })),
   fc.record({ type: fc.constant('call.close' as const), call_id: ids }),
@@ -83,7 +87,10 @@ it(
   async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(text, { maxLength: 40 }), async (texts) => {
-        const { deps, events } = rig();
+        const { deps, events } = rig({
+          loadPrompt: async (prompt) =>
+            prompt === 'p' ? { ok: true, sound: [HOLD] } : { ok: false, message: 'gone' },
+        });
         const registry = new Registry(CAPACITY, deps);
         registry.handle({ type: 'call.answer', call_id: 'steady', sdp: offer });
         await vi.advanceTimersByTimeAsync(0);

@@ -88,6 +88,7 @@ export function rig(change: Partial<SessionDeps> = {}) {
     },
     log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
     holdSound: [HOLD],
+    loadPrompt: async () => ({ ok: false, message: 'there are no prompts' }),
     openMixLine: () => undefined,
     random: () => 7,
     emit: (event) => events.push(event),

@@ -1,35 +1,60 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadSound } from '../../../relay/adapters/sounds.ts';
-import { FRAME_TICKS, opusTicks } from '../../../relay/domain/opus.ts';
+import { loadSound, type SoundName } from '../../../relay/adapters/sounds.ts';
+import { isPlain } from '../../../relay/domain/opus.ts';
+import type { Sound } from '../../../relay/domain/player.ts';
 import { makeHoldSound } from '../../local/hold-sound.ts';
+import { makeRingBackSound } from '../../local/ring-back-sound.ts';
 import { OpusDecoder } from '../../local/simulator/opus.ts';
 import { findTones, loudnessDbfs } from '../../local/simulator/spectrum.ts';
 
-const FILE = join(import.meta.dirname, '../../../relay/sounds/hold.ogg');
-const packets = loadSound('hold');
+const fileOf = (name: SoundName): Buffer =>
+  readFileSync(join(import.meta.dirname, `../../../relay/sounds/${name}.ogg`));
 
-/** Three turns of the loop as a phone hears them, one stretch of samples a packet. */
-const heard = (() => {
+/** Three turns of a loop as a phone hears them, one stretch of samples a packet. */
+function threeTurns(packets: Sound): Int16Array[] {
   const decoder = new OpusDecoder();
   const turns = [...packets, ...packets, ...packets].map(
     (packet) => decoder.decode(Buffer.from(packet)) ?? new Int16Array(0),
   );
   decoder.close();
   return turns;
-})();
+}
+
+const together = (frames: readonly Int16Array[]): Int16Array =>
+  Int16Array.from(frames.flatMap((pcm) => [...pcm]));
+
+/** The steepest step from one sample to the next. */
+const steepest = (pcm: Int16Array): number =>
+  pcm
+    .subarray(1)
+    .reduce((max, sample, index) => Math.max(max, Math.abs(sample - (pcm[index] ?? 0))), 0);
+
+/** No click where a turn ends and the next begins: no step steeper than the sound's own, and silence meets silence. */
+function expectSeamless(packets: Sound, heard: readonly Int16Array[]): void {
+  const seam = packets.length;
+  const usual = steepest(together(heard.slice(seam + 5, seam + 100)));
+  expect(steepest(together(heard.slice(seam - 2, seam + 1)))).toBeLessThan(usual);
+  for (const index of [seam - 1, seam]) {
+    expect(loudnessDbfs((heard[index] ?? new Int16Array(1)).subarray(0, 240))).toBeLessThan(-45);
+  }
+}
+
+const isPlainSound = (packets: Sound): boolean =>
+  packets.every((packet) => isPlain(packet, 0, packet.length));
 
 describe('the hold sound', () => {
+  const packets = loadSound('hold');
+  const heard = threeTurns(packets);
+
   it('is what its script makes', () => {
-    expect(readFileSync(FILE).equals(makeHoldSound())).toBe(true);
+    expect(fileOf('hold').equals(makeHoldSound())).toBe(true);
   });
 
   it('is small, of 20 ms frames, at 16 to 24 kbit/s', () => {
-    expect(readFileSync(FILE).length).toBeLessThan(30_000);
-    expect(packets.filter((packet) => opusTicks(packet, 0, packet.length) !== FRAME_TICKS)).toEqual(
-      [],
-    );
+    expect(fileOf('hold').length).toBeLessThan(30_000);
+    expect(isPlainSound(packets)).toBe(true);
     const bytes = packets.reduce((sum, { length }) => sum + length, 0);
     const kbitPerS = (bytes * 8) / (packets.length * 20);
     expect(kbitPerS).toBeGreaterThan(16);
@@ -44,22 +69,34 @@ describe('the hold sound', () => {
     expect(findTones(note, OpusDecoder.sampleRateHz)[0]?.hz).toBeCloseTo(523, -1);
   });
 
-  it('joins up with itself without a click', () => {
-    const seam = packets.length;
-    const around = Int16Array.from(heard.slice(seam - 2, seam + 1).flatMap((pcm) => [...pcm]));
-    const steps = Array.from(around.subarray(1), (sample, index) =>
-      Math.abs(sample - (around[index] ?? 0)),
-    );
-    // Of the sound itself, the steepest slope of its notes.
-    const usual = Math.max(
-      ...heard
-        .slice(seam + 5, seam + 100)
-        .flatMap((pcm) => Array.from(pcm.subarray(1), (s, i) => Math.abs(s - (pcm[i] ?? 0)))),
-    );
-    expect(Math.max(...steps)).toBeLessThan(usual);
-    // Silence meets silence.
-    for (const index of [seam - 1, seam]) {
-      expect(loudnessDbfs((heard[index] ?? new Int16Array(1)).subarray(0, 240))).toBeLessThan(-45);
-    }
+  it('joins up with itself without a click', () => expectSeamless(packets, heard));
+});
+
+describe('the ring-back tone', () => {
+  const packets = loadSound('ring-back');
+  const heard = threeTurns(packets);
+  /** Of the second turn. */
+  const turn = heard.slice(packets.length, 2 * packets.length);
+
+  it('is what its script makes', () => {
+    expect(fileOf('ring-back').equals(makeRingBackSound())).toBe(true);
   });
+
+  it('is small, of 20 ms frames', () => {
+    expect(fileOf('ring-back').length).toBeLessThan(30_000);
+    expect(isPlainSound(packets)).toBe(true);
+  });
+
+  it('is 1 s of 425 Hz and 4 s of silence, softly', () => {
+    expect(packets).toHaveLength(250);
+    const levels = turn.map(loudnessDbfs);
+    // What the codec delays lies in the frame after the tone.
+    expect(Math.min(...levels.slice(2, 51))).toBeGreaterThan(-32);
+    expect(Math.max(...levels)).toBeLessThan(-20);
+    expect(Math.max(...levels.slice(53))).toBeLessThan(-60);
+    const [tone] = findTones(together(turn.slice(5, 7)), OpusDecoder.sampleRateHz);
+    expect(Math.abs((tone?.hz ?? 0) - 425)).toBeLessThan(12);
+  });
+
+  it('joins up with itself without a click', () => expectSeamless(packets, heard));
 });

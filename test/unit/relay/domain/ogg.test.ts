@@ -1,33 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readOggOpus } from '../../../../relay/domain/ogg.ts';
-
-type Page = { flags?: number; serial?: number; sequence?: number; segments: Uint8Array[] };
-
-/** A page as RFC 3533 section 6 draws it; the checksum is computed bit by bit, as appendix A does. */
-function page({ flags = 0, serial = 7, sequence = 0, segments }: Page): Buffer {
-  const header = Buffer.alloc(27);
-  header.write('OggS');
-  header[5] = flags;
-  header.writeUInt32LE(serial, 14);
-  header.writeUInt32LE(sequence, 18);
-  header[26] = segments.length;
-  const bytes = Buffer.concat([header, Buffer.from(segments.map((s) => s.length)), ...segments]);
-  let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte << 24;
-    for (let bit = 0; bit < 8; bit++) crc = (crc << 1) ^ (crc < 0 ? 0x04c1_1db7 : 0);
-  }
-  bytes.writeUInt32LE(crc >>> 0, 22);
-  return bytes;
-}
-
-const head = (change: Record<number, number> = {}): Buffer => {
-  const bytes = Buffer.concat([Buffer.from('OpusHead'), Buffer.from([1, 1]), Buffer.alloc(9)]);
-  for (const [at, value] of Object.entries(change)) bytes[Number(at)] = value;
-  return bytes;
-};
-const tags = Buffer.concat([Buffer.from('OpusTags'), Buffer.alloc(8)]);
+import { PACKETS_MAX, readOggOpus, readOggOpusInSteps } from '../../../../relay/domain/ogg.ts';
+import { oggFile as file, oggPage as page, opusHead as head } from '../support/ogg-file.ts';
 
 /** An Opus packet of 20 ms (TOC 0x78) of this size. */
 const packet = (bytes: number, fill = 7): Uint8Array => {
@@ -35,27 +9,6 @@ const packet = (bytes: number, fill = 7): Uint8Array => {
   packet[0] = 0x78;
   return packet;
 };
-
-/** A packet in segments; one of a multiple of 255 bytes ends with an empty one. */
-const laced = (bytes: Uint8Array): Uint8Array[] =>
-  Array.from({ length: Math.floor(bytes.length / 255) + 1 }, (_, index) =>
-    bytes.subarray(index * 255, (index + 1) * 255),
-  );
-
-/** A file of these packets with `perPage` segments a page; packets go on over the ends of pages. */
-function file(packets: readonly Uint8Array[], perPage = 255, first = head()): Buffer {
-  const pages = [
-    page({ flags: 2, segments: [first] }),
-    page({ sequence: 1, segments: laced(tags) }),
-  ];
-  const segments = packets.flatMap(laced);
-  for (let from = 0; from < segments.length; from += perPage) {
-    const isContinued = from > 0 && segments[from - 1]?.length === 255;
-    const here = segments.slice(from, from + perPage);
-    pages.push(page({ flags: isContinued ? 1 : 0, sequence: pages.length, segments: here }));
-  }
-  return Buffer.concat(pages);
-}
 
 const packetsOf = (bytes: Uint8Array) => {
   const read = readOggOpus(bytes);
@@ -81,6 +34,11 @@ it('gives back every packet, however it is cut into segments and pages', () => {
 
 it('takes two channels', () => {
   expect(packetsOf(file([packet(40)], 255, head({ 9: 2 })))).toHaveLength(1);
+});
+
+it('can be read page by page', () => {
+  const reading = readOggOpusInSteps(file([packet(1), packet(2), packet(3)], 1));
+  expect(Array.from(reading)).toHaveLength(5);
 });
 
 /** The first pages of a file. */
@@ -132,6 +90,7 @@ it.each<[what: string, bytes: Uint8Array, message: string]>([
   ['a gain', file([packet(1)], 255, head({ 17: 1 })), 'output gain'],
   ['no comment header', page({ flags: 2, segments: [head()] }), 'no comment header'],
   ['no audio', file([]), 'no audio'],
+  ['a sound of hours', file(Array.from({ length: PACKETS_MAX + 1 }, () => packet(1))), 'too long'],
   ['a packet that is no Opus', file([packet(1), new Uint8Array(0)]), 'audio packet 2 is no Opus'],
 ])('refuses %s', (_what, bytes, message) => {
   expect(readOggOpus(bytes)).toEqual({ ok: false, message: expect.stringContaining(message) });

@@ -5,8 +5,8 @@ import { Player } from '../../../../relay/domain/player.ts';
 const sound = (length: number): Uint8Array[] =>
   Array.from({ length }, (_, index) => Uint8Array.of(0x78, index));
 
-function rig(packets = sound(3)) {
-  const player = new Player(packets);
+function rig() {
+  const player = new Player();
   const played: { atMs: number; packet: number | undefined; sequence: number }[] = [];
   return {
     player,
@@ -21,51 +21,67 @@ function rig(packets = sound(3)) {
 it('plays nothing before it is started and nothing after it is stopped', () => {
   const { player, played, tick } = rig();
   tick(1_000);
-  player.start(2_000);
-  expect(player.isPlaying).toBe(true);
+  player.start(sound(3), true, 2_000);
   tick(1_999);
   expect(played).toEqual([]);
   tick(2_000);
   player.stop();
   player.stop();
-  expect(player.isPlaying).toBe(false);
   tick(2_100);
   expect(played).toHaveLength(1);
 });
 
 it('plays one packet in 20 ms, over and over, numbered without a break', () => {
   const { player, played, tick } = rig();
-  player.start(0);
-  for (let nowMs = 0; nowMs < 200; nowMs += 10) tick(nowMs);
+  player.start(sound(3), true, 0);
+  for (let nowMs = 0; nowMs < 200; nowMs += 10) expect(tick(nowMs)).toBe(false);
+  const [first] = played;
   expect(played.map(({ packet }) => packet)).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2, 0]);
   expect(played.map(({ atMs }) => atMs)).toEqual(Array.from({ length: 10 }, (_, n) => n * 20));
-  expect(played.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 10 }, (_, n) => n));
+  expect(played.map(({ sequence }) => sequence - (first?.sequence ?? 0))).toEqual(
+    Array.from({ length: 10 }, (_, n) => n),
+  );
 });
 
-it('begins anew when it is started again, and goes on counting', () => {
+it('plays once, and says that it is over when the last packet has had its time', () => {
   const { player, played, tick } = rig();
-  player.start(0);
+  player.start(sound(3), false, 0);
+  const ends = [];
+  for (let nowMs = 0; nowMs < 200; nowMs += 10) if (tick(nowMs)) ends.push(nowMs);
+  expect(played.map(({ packet }) => packet)).toEqual([0, 1, 2]);
+  expect(ends).toEqual([60]);
+});
+
+it('is over at once without packets, also when it should go on for ever', () => {
+  const { player, tick } = rig();
+  player.start([], true, 0);
+  expect(tick(0)).toBe(true);
+  expect(tick(20)).toBe(false);
+});
+
+it('begins anew when it is started again, as another stream', () => {
+  const { player, played, tick } = rig();
+  player.start(sound(3), true, 0);
   tick(20);
   player.stop();
-  player.start(5_000);
+  player.start(sound(2), true, 5_000);
   tick(5_000);
-  expect(played.map(({ packet, sequence }) => [packet, sequence])).toEqual([
-    [0, 0],
-    [1, 1],
-    [0, 2],
-  ]);
+  expect(played.map(({ packet }) => packet)).toEqual([0, 1, 0]);
+  const [, before, after] = played.map(({ sequence }) => sequence);
+  // What the stitcher takes for a new stream.
+  expect((after ?? 0) - (before ?? 0)).toBeGreaterThan(100);
 });
 
 it('takes the time that each packet takes', () => {
-  const { player, played, tick } = rig([Uint8Array.of(0x58, 0), Uint8Array.of(0x70, 1)]);
-  player.start(0);
+  const { player, played, tick } = rig();
+  player.start([Uint8Array.of(0x58, 0), Uint8Array.of(0x70, 1)], true, 0);
   for (let nowMs = 0; nowMs < 140; nowMs += 10) tick(nowMs);
   expect(played.map(({ atMs }) => atMs)).toEqual([0, 60, 70, 130]);
 });
 
 it('catches up after a late tick, but not after standing still', () => {
   const { player, played, tick } = rig();
-  player.start(0);
+  player.start(sound(3), true, 0);
   tick(100);
   expect(played).toHaveLength(6);
   tick(10_000);
