@@ -1,5 +1,6 @@
 // Callbacks of the WebRTC library run straight from native code: an error that escapes one ends the process.
 import type { Log } from '../ports.ts';
+import { rest } from './rest.ts';
 
 /** Wraps a callback so that its errors are logged instead of thrown. */
 export const guarded =
@@ -16,10 +17,11 @@ export const guarded =
     }
   };
 
-/** The same for the callback that runs for every packet, without an array of arguments each time. */
+/** The same for the callback that runs for every packet, without an array of arguments each time; it lets packets gather. */
 export const guardedPacket =
   (log: Log, event: string, callback: (bytes: Uint8Array) => void): ((bytes: Uint8Array) => void) =>
   (bytes) => {
+    rest.packet();
     try {
       callback(bytes);
     } catch (error) {
