@@ -4,7 +4,7 @@ import { CALL_STATES, isControlLost, type Call, type TimelineEntry } from './dom
 import { explain } from './domain/explain.ts';
 import { LIKELY_CAUSES } from './domain/explanation.ts';
 import { OUTCOME_REASONS, REMEDIES } from './domain/outcome.ts';
-import { QUIET } from './domain/step-audio.ts';
+import { isAnnouncing, QUIET } from './domain/step-audio.ts';
 
 const time = z.iso.datetime().openapi({ description: 'UTC' });
 const direction = z.object({
@@ -43,6 +43,9 @@ export const recordingView = z
   .object({
     duration_ms: z.int(),
     bytes: z.int(),
+    sha256: z.string().openapi({
+      description: 'Of its Opus packets, hex, as the relay counted it while it was recording',
+    }),
     expires_at: time.nullable().openapi({ description: 'Deleted then; null: kept for ever' }),
   })
   .openapi('Recording');
@@ -92,12 +95,19 @@ export const callView = z
       .openapi({ description: 'Known once the relay has closed the call' }),
     held: z.boolean().openapi({ description: 'The caller hears the hold sound and is not heard' }),
     playing: z
-      .object({ prompt_id: z.string(), loop: z.boolean() })
+      .object({
+        prompt_id: z.string(),
+        loop: z.boolean(),
+        announcement: z.boolean().openapi({
+          description: 'It says that the call is recorded, and cannot be stopped or replaced',
+        }),
+      })
       .nullable()
       .openapi({ description: 'What the caller hears instead of the room' }),
     recording_state: z.enum(['off', 'on', 'paused']),
     recording: recordingView.nullable().openapi({
-      description: 'Known once the relay has brought it, after the call; always null in events',
+      description:
+        'Known once the relay has brought it, after the call. Of the events only `recording-kept` has it',
     }),
   })
   .openapi('Call');
@@ -176,7 +186,11 @@ export function viewOfCall(
         : { micros: call.charge.costMicros, currency: call.charge.currency },
     quality: call.quality,
     held: audio.isHeld,
-    playing: audio.playing && { prompt_id: audio.playing.promptId, loop: audio.playing.isLoop },
+    playing: audio.playing && {
+      prompt_id: audio.playing.promptId,
+      loop: audio.playing.isLoop,
+      announcement: isAnnouncing(audio),
+    },
     recording_state: audio.recording,
     recording,
   };

@@ -1,6 +1,6 @@
 // Calls as subscribers and callers of the API see them, made from the Switchboard's memory.
 import type { CallNotice } from './adapters/event-sockets.ts';
-import { iso, viewOfCall, type CallView } from './call-view.ts';
+import { iso, viewOfCall, type CallView, type RecordingView } from './call-view.ts';
 import type { Call } from './domain/call.ts';
 import { roomOfCall } from './domain/ids.ts';
 import type { StoredEntry } from './ports.ts';
@@ -22,8 +22,17 @@ export const notice = (call: Call, entry: StoredEntry): CallNotice => ({
   id: entry.cursor,
   at: iso(entry.atMs),
   event: entry.type,
-  call: view(call),
+  call: { ...view(call), recording: recordingIn(entry) },
 });
+
+function recordingIn({ type, detail }: StoredEntry): RecordingView | null {
+  if (type !== 'recording-kept') return null;
+  const { expires_at = null, ...recording } = detail as RecordingDetail;
+  return { ...recording, expires_at };
+}
+
+/** As `onRecordingKept` writes it, which is what makes the cast sound. */
+type RecordingDetail = Omit<RecordingView, 'expires_at'> & { readonly expires_at?: string };
 
 function noticeType(entry: StoredEntry): CallNotice['type'] {
   // A claim that was taken back makes the call ring again.

@@ -20,6 +20,7 @@ import {
   type Claim,
   type Decision,
   type Dial,
+  type KeptRecording,
   type Offer,
   type Termination,
 } from './domain/call.ts';
@@ -224,6 +225,11 @@ export class Switchboard extends DurableObject<Env> {
     }
     const call = await this.#book.apply(id, { type: 'audio', command, actor });
     return { ...this.#result(call), isRelayTooOld: false };
+  }
+
+  /** The recording of a call can be heard. Saying it again is harmless. */
+  async recordingKept(id: CallId, recording: KeptRecording): Promise<void> {
+    await this.#book.apply(id, { type: 'recording', recording });
   }
 
   async relays(): Promise<RelayLoad[]> {

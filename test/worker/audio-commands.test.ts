@@ -121,7 +121,8 @@ describe('a prompt', () => {
   it('is played until the relay says that it is over', async () => {
     const { id } = await scene.answer();
     const playing = await post(id, 'play', { prompt_id: promptId });
-    expect(playing.body.playing).toEqual({ prompt_id: promptId, loop: false });
+    const playingNow = { prompt_id: promptId, loop: false, announcement: false };
+    expect(playing.body.playing).toEqual(playingNow);
     const told = await until('the relay to play', () => wanted(id)?.playing);
     expect(told).toMatchObject({ prompt: promptId, loop: false });
     scene.relay.say(id, { type: 'played', id: told.id, completed: true });
@@ -146,12 +147,22 @@ describe('a prompt', () => {
     expect((await post(id, 'play/stop')).status).toBe(200);
   });
 
-  it.each(['no-such-prompt', ''])('that does not exist is named: %j', async (prompt_id) => {
+  it.each(['sound:hold', 'sound:ring-back'])('%s is at every relay', async (sound) => {
     const { id } = await scene.answer();
-    const { status, body } = await post(id, 'play', { prompt_id });
-    expect([status, body.errors?.[0]?.field]).toEqual([400, 'prompt_id']);
-    expect(wanted(id)?.playing).toBeNull();
+    const { status, body } = await post(id, 'play', { prompt_id: sound, loop: true });
+    expect([status, body.playing?.prompt_id]).toEqual([200, sound]);
+    await until('the relay to play', () => wanted(id)?.playing?.prompt === sound);
   });
+
+  it.each(['no-such-prompt', 'sound:other', ''])(
+    'that does not exist is named: %j',
+    async (prompt_id) => {
+      const { id } = await scene.answer();
+      const { status, body } = await post(id, 'play', { prompt_id });
+      expect([status, body.errors?.[0]?.field]).toEqual([400, 'prompt_id']);
+      expect(wanted(id)?.playing).toBeNull();
+    },
+  );
 });
 
 describe('recording', () => {
@@ -248,9 +259,34 @@ describe('a number that records every call', () => {
       return latest?.open && latest;
     });
     expect(want).toMatchObject({ recording: 'on', playing: { prompt: promptId, loop: false } });
-    expect(await show(id)).toMatchObject({
+    const call = await show(id);
+    expect(call).toMatchObject({
       recording_state: 'on',
-      playing: { prompt_id: promptId, loop: false },
+      playing: { prompt_id: promptId, loop: false, announcement: true },
+    });
+    expect(call.timeline.find(({ type }) => type === 'answered')?.detail).toEqual({
+      recording: true,
+      announcement: promptId,
+    });
+    const refusal = refused('announcement-playing');
+    expect(await post(id, 'play', { prompt_id: 'sound:hold' })).toMatchObject(refusal);
+    expect(await post(id, 'play/stop')).toMatchObject(refusal);
+    scene.relay.say(id, { type: 'played', id: want.playing?.id, completed: true });
+    await until('the end', async () => (await show(id)).playing === null);
+    expect((await post(id, 'play', { prompt_id: 'sound:hold' })).status).toBe(200);
+    expect((await show(id)).recording_state).toBe('on');
+  });
+
+  it('does not record a caller who could not be told', async () => {
+    const id = await connected(postWebhook);
+    const { playing } = await until('the path to open', () => wanted(id)?.playing && wanted(id));
+    scene.relay.say(id, { type: 'played', id: playing?.id, completed: false });
+    await until('the end of the recording', () => wanted(id)?.recording === 'off');
+    const { state, recording_state, timeline } = await show(id);
+    expect([state, recording_state]).toEqual(['active', 'off']);
+    expect(timeline.at(-1)).toMatchObject({
+      type: 'announcement-failed',
+      detail: { prompt: promptId },
     });
   });
 

@@ -16,6 +16,7 @@ import {
   request,
   terminateWebhook,
   testEnv,
+  until,
 } from './support.ts';
 
 const DAY_MS = 24 * 3600_000;
@@ -96,12 +97,32 @@ const listen = async (
 const remove = async (id: string, key?: string): Promise<number> =>
   (await request(`/v1/calls/${id}/recording`, { method: 'DELETE', headers: authorized(key) }))
     .status;
+/** What a subscriber of events is told, from the cursor on if there is one. */
+async function subscribe(after?: number): Promise<Notice[]> {
+  const query = after === undefined ? '' : `?after=${after}`;
+  const headers = { upgrade: 'websocket', ...authorized() };
+  const { webSocket } = await request(`/v1/events${query}`, { headers });
+  const notices: Notice[] = [];
+  webSocket?.addEventListener('message', ({ data }) => {
+    notices.push(JSON.parse(String(data)) as Notice);
+  });
+  webSocket?.accept();
+  return notices;
+}
+interface Notice {
+  id: number;
+  type: string;
+  event: string;
+  call: CallView;
+}
+
 const rowOf = (id: string) =>
   testEnv.DB.prepare('SELECT * FROM recordings WHERE call_id = ?')
     .bind(id)
     .first<{ r2_key: string | null; expires_at_ms: number | null }>();
 const at = (ms: number) => ownServices({}, { now: () => ms });
 const later = (ms: number) => at(Date.now() + ms);
+const done = () => Promise.resolve();
 const fails = () => Promise.reject(new Error('R2 is away'));
 
 describe('a recording that a relay brings', () => {
@@ -109,7 +130,7 @@ describe('a recording that a relay brings', () => {
     const { id } = await ended();
     expect((await show(id)).recording).toBeNull();
     expect(await bring(id)).toEqual({ status: 200 });
-    const expected = { duration_ms: 61_000, bytes: FILE.length, expires_at: null };
+    const expected = { duration_ms: 61_000, bytes: FILE.length, sha256: SHA, expires_at: null };
     expect((await show(id)).recording).toEqual(expected);
     const { body } = await api<{ data: CallView[] }>('GET', '/v1/calls?limit=200');
     expect(body.data.find((call) => call.id === id)?.recording).toEqual(expected);
@@ -124,6 +145,58 @@ describe('a recording that a relay brings', () => {
       'x-content-type-options': 'nosniff',
       etag: `"${SHA}"`,
     });
+  });
+
+  it('is told to subscribers once, also to those who come back later', async () => {
+    const { id } = await ended();
+    const live = await subscribe();
+    await bring(id);
+    await bring(id);
+    const isIt = ({ event, call }: Notice) => event === 'recording-kept' && call.id === id;
+    const notice = await until('the event', () => live.find(isIt));
+    const recording = { duration_ms: 61_000, bytes: FILE.length, sha256: SHA, expires_at: null };
+    expect(notice).toMatchObject({ type: 'call', call: { state: 'ended', recording } });
+    const late = await subscribe(notice.id - 1);
+    expect((await until('the event again', () => late.find(isIt))).call.recording).toEqual(
+      recording,
+    );
+    const { timeline } = await show(id);
+    const kept = timeline.filter(({ type }) => type === 'recording-kept');
+    const detail = { duration_ms: 61_000, bytes: FILE.length, sha256: SHA };
+    expect(kept.map((entry) => entry.detail)).toEqual([detail]);
+  });
+
+  it('is told also when the first attempt broke off after it was stored', async () => {
+    const { id } = await ended();
+    const services = ownServices();
+    const recordingKept = fails;
+    const away = { ...services, switchboard: () => ({ recordingKept }) as never };
+    expect((await bring(id, { app: createApp(away) })).status).toBe(500);
+    expect((await show(id)).timeline.at(-1)?.type).not.toBe('recording-kept');
+    expect(await bring(id)).toEqual({ status: 200 });
+    expect((await show(id)).timeline.at(-1)?.type).toBe('recording-kept');
+  });
+
+  it('is not kept when the caller could not be told of it, unless somebody asked for it after that', async () => {
+    const { id } = await ended();
+    const addEntry = (type: string) =>
+      testEnv.DB.prepare(
+        `INSERT INTO call_events (call_id, seq, at_ms, type)
+         SELECT call_id, max(seq) + 1, 1, ? FROM call_events WHERE call_id = ?`,
+      )
+        .bind(type, id)
+        .run();
+    await addEntry('announcement-failed');
+    expect((await bring(id)).status).toBe(409);
+    expect([await rowOf(id), (await audioKeys()).includes(`recordings/${id}.ogg`)]).toEqual([
+      null,
+      false,
+    ]);
+    await addEntry('recording-started');
+    const app = createApp(
+      ownServices({}, { switchboard: () => ({ recordingKept: done }) as never }),
+    );
+    expect(await bring(id, { app })).toEqual({ status: 200 });
   });
 
   it('is taken once: again is harmless, another one is refused', async () => {

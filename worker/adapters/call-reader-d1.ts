@@ -26,6 +26,7 @@ export interface PageEnd {
 const recordingColumns = {
   durationMs: recordings.durationMs,
   bytes: recordings.bytes,
+  sha256: recordings.sha256,
   expiresAtMs: recordings.expiresAtMs,
 };
 
@@ -96,7 +97,12 @@ function viewOfRow(row: {
   call: typeof calls.$inferSelect;
   name: string | null;
   phone: string | null;
-  recording: { durationMs: number; bytes: number; expiresAtMs: number | null } | null;
+  recording: {
+    durationMs: number;
+    bytes: number;
+    sha256: string;
+    expiresAtMs: number | null;
+  } | null;
 }): CallView {
   const { contactId } = row.call;
   const contact: ContactView | null =
@@ -105,6 +111,7 @@ function viewOfRow(row: {
   const recording: RecordingView | null = row.recording && {
     duration_ms: row.recording.durationMs,
     bytes: row.recording.bytes,
+    sha256: row.recording.sha256,
     expires_at: row.recording.expiresAtMs === null ? null : iso(row.recording.expiresAtMs),
   };
   return viewOfCall(call, roomOfCall(call.id), contact, recording);

@@ -18,7 +18,13 @@ type SettledData = Pick<
   | 'target'
   | 'startedAtMs'
   | 'finishedAtMs'
-> & { claim: Claim | null; providerCode?: number; retryAtMs?: number };
+> & {
+  claim: Claim | null;
+  providerCode?: number;
+  retryAtMs?: number;
+  /** Absent for false. */
+  isRecordingKept?: boolean;
+};
 type LiveData = SettledData &
   Pick<
     Call,
@@ -57,6 +63,7 @@ export function rowFromCall(call: Call): Row {
     startedAtMs: call.startedAtMs,
     finishedAtMs: call.finishedAtMs,
     claim: call.claim,
+    ...(call.isRecordingKept ? { isRecordingKept: true } : {}),
     ...(call.outcome?.code === undefined ? {} : { providerCode: call.outcome.code }),
     ...(call.outcome?.retryAtMs === undefined ? {} : { retryAtMs: call.outcome.retryAtMs }),
   };
@@ -162,6 +169,7 @@ export function callFromRow(row: Row): Call {
     policy: NO_POLICY,
     audio: QUIET,
     excluded: [],
+    isRecordingKept: false,
     timers: {},
     pending: [],
     nextJobId: 1,

@@ -1,8 +1,9 @@
 // The recordings in D1; their audio is in R2. A row is there before its audio and tells of it until it is gone, so that nothing is
 // left behind when anything in between is interrupted.
-import { and, eq, gt, inArray, isNotNull, isNull, lte, or, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, inArray, isNotNull, isNull, lte, or, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
-import { calls, numbers, recordings } from '../db/schema.ts';
+import { callEvents, calls, numbers, recordings } from '../db/schema.ts';
+import type { TimelineType } from '../domain/call.ts';
 import type { CallId, RelayId } from '../domain/ids.ts';
 
 export type RecordingStore = ReturnType<typeof createRecordingStore>;
@@ -21,6 +22,18 @@ export interface Recording extends NewRecording {
   /** Null: kept for ever. */
   readonly expiresAtMs: number | null;
 }
+
+export interface RecordedCall {
+  readonly relayId: string | null;
+  readonly endedAtMs: number | null;
+  /** How long the number keeps recordings; null: for ever. */
+  readonly days: number | null;
+  /** The caller was not told that they are recorded, and nobody has asked for a recording since. */
+  readonly isUnannounced: boolean;
+}
+
+/** Entries of the timeline after which a call is recorded, or is not. */
+const BEGINNINGS: readonly TimelineType[] = ['announcement-failed', 'recording-started'];
 
 const DAY_MS = 24 * 3600_000;
 /** How long after the end of a call its recording may be brought, in ms. */
@@ -45,14 +58,19 @@ export const isKept = (nowMs: number) =>
 export function createRecordingStore(db: DrizzleD1Database) {
   return {
     /** What decides whether a relay may bring the recording of a call, and how long it is kept; null for no such call. */
-    async callOf(
-      id: CallId,
-    ): Promise<{ relayId: string | null; endedAtMs: number | null; days: number | null } | null> {
+    async callOf(id: CallId): Promise<RecordedCall | null> {
+      const whatBegan = db
+        .select({ type: callEvents.type })
+        .from(callEvents)
+        .where(and(eq(callEvents.callId, calls.id), inArray(callEvents.type, [...BEGINNINGS])))
+        .orderBy(desc(callEvents.seq))
+        .limit(1);
       const [row] = await db
         .select({
           relayId: calls.relayId,
           endedAtMs: calls.endedAtMs,
           days: numbers.recordingRetentionDays,
+          isUnannounced: sql<number>`(${whatBegan}) IS 'announcement-failed'`.mapWith(Boolean),
         })
         .from(calls)
         .innerJoin(numbers, eq(numbers.id, calls.numberId))

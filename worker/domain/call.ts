@@ -140,11 +140,15 @@ export interface Placement {
 export interface CallAudio {
   /** The caller hears the hold sound and is not heard. */
   readonly isHeld: boolean;
-  /** A prompt that the caller hears instead of the room. `id` tells plays of one call apart. */
+  /**
+   * A prompt that the caller hears instead of the room. `id` tells plays of one call apart. `isAnnouncement`: it says that the call
+   * is recorded, and is heard to its end; a call of before it was known has none.
+   */
   readonly playing: {
     readonly id: number;
     readonly promptId: string;
     readonly isLoop: boolean;
+    readonly isAnnouncement?: boolean;
   } | null;
   /** `paused`: the recording goes on with silence in both voices. */
   readonly recording: 'off' | 'on' | 'paused';
@@ -164,6 +168,16 @@ export interface CallPolicy {
   readonly isLeftToVoicemail: boolean;
   /** The call is recorded; `announcement`: the prompt that says so first. */
   readonly recording: { readonly announcement: string | null } | null;
+}
+
+/** A recording that can be heard from now on. */
+export interface KeptRecording {
+  readonly durationMs: number;
+  readonly bytes: number;
+  /** Of its Opus packets, hex. */
+  readonly sha256: string;
+  /** ISO 8601; null: kept for ever. */
+  readonly expiresAt: string | null;
 }
 
 export interface DirectionQuality {
@@ -226,6 +240,8 @@ export interface Call {
     readonly from_caller: DirectionQuality;
     readonly to_caller: DirectionQuality;
   } | null;
+  /** Its recording was brought. */
+  readonly isRecordingKept: boolean;
   readonly timers: Readonly<Partial<Record<TimerName, number>>>;
   readonly pending: readonly PendingJob[];
   readonly nextJobId: number;
@@ -332,6 +348,7 @@ export type CallEvent =
   | FromRelay<{ readonly type: 'relay.offered'; readonly sdp: string }>
   | { readonly type: 'end'; readonly actor: Actor }
   | { readonly type: 'audio'; readonly command: AudioCommand; readonly actor: Actor }
+  | { readonly type: 'recording'; readonly recording: KeptRecording }
   | { readonly type: 'job'; readonly jobId: number; readonly result: JobResult }
   /** Time has passed. */
   | { readonly type: 'tick' };
@@ -382,6 +399,8 @@ export type TimelineType =
   | 'recording-paused'
   | 'recording-resumed'
   | 'recording-stopped'
+  | 'announcement-failed'
+  | 'recording-kept'
   | 'room-deleted'
   | 'room-clean-up'
   | 'agent-removed'

@@ -1,23 +1,30 @@
 // Decisions about what a connected call sounds like: hold, prompts, recording, keys. Pure.
-import type { Actor, AudioCommand, Call, CallAudio, TimelineType } from './call.ts';
+import type {
+  Actor,
+  AudioCommand,
+  Call,
+  CallAudio,
+  KeptRecording,
+  TimelineEntry,
+  TimelineType,
+} from './call.ts';
 import type { Answer, Change } from './change.ts';
 
 export const QUIET: CallAudio = { isHeld: false, playing: null, recording: 'off' };
 
-/** What the number's settings ask for from the first moment that somebody hears. */
-export function onOpened(call: Call): Partial<Call> {
+/** A call that somebody hears from now on, with what the number's settings ask for from the first moment. */
+export function onOpened(call: Call): { patch: Partial<Call>; entry: TimelineEntry } {
   const { recording } = call.policy;
-  if (!recording) return {};
-  const { announcement } = recording;
+  if (!recording) return { patch: {}, entry: { type: 'answered' } };
+  const promptId = recording.announcement;
+  if (promptId === null) {
+    const audio: CallAudio = { ...call.audio, recording: 'on' };
+    return { patch: { audio }, entry: { type: 'answered', detail: { recording: true } } };
+  }
+  const playing = { id: call.version + 1, promptId, isLoop: false, isAnnouncement: true };
   return {
-    audio: {
-      ...call.audio,
-      recording: 'on',
-      playing:
-        announcement === null
-          ? null
-          : { id: call.version + 1, promptId: announcement, isLoop: false },
-    },
+    patch: { audio: { ...call.audio, recording: 'on', playing } },
+    entry: { type: 'answered', detail: { recording: true, announcement: promptId } },
   };
 }
 
@@ -32,6 +39,7 @@ export function onAudioCommand(call: Call, command: AudioCommand, actor: Actor):
       return change(call, { isHeld }, isHeld ? 'held' : 'taken-off-hold', by);
     }
     case 'play': {
+      if (isAnnouncing(call.audio)) return null;
       const playing = {
         id: call.version + 1,
         promptId: command.promptId,
@@ -40,7 +48,7 @@ export function onAudioCommand(call: Call, command: AudioCommand, actor: Actor):
       return change(call, { playing }, 'playing', { ...by, prompt: command.promptId });
     }
     case 'stop-playing':
-      if (!call.audio.playing) return null;
+      if (!call.audio.playing || isAnnouncing(call.audio)) return null;
       return change(call, { playing: null }, 'playing-stopped', by);
     case 'record':
     case 'pause-recording':
@@ -75,9 +83,36 @@ function onRecordingCommand(
   }
 }
 
+/** The caller is being told that the call is recorded. Nobody cuts that off: without it the call must not be recorded. */
+export const isAnnouncing = ({ recording, playing }: CallAudio): boolean =>
+  recording !== 'off' && playing?.isAnnouncement === true;
+
+/** The recording of the call can be heard from now on. */
+export function onRecordingKept(call: Call, recording: KeptRecording): Answer {
+  if (call.state === 'tombstone' || call.isRecordingKept) return null;
+  const { durationMs, bytes, sha256, expiresAt } = recording;
+  return {
+    patch: { isRecordingKept: true },
+    entry: {
+      type: 'recording-kept',
+      detail: {
+        duration_ms: durationMs,
+        bytes,
+        sha256,
+        ...(expiresAt === null ? {} : { expires_at: expiresAt }),
+      },
+    },
+  };
+}
+
 export function onPlayed(call: Call, playId: number, isComplete: boolean): Answer {
   // What has been replaced meanwhile is over without being the end of what plays now.
-  if (call.state !== 'active' || call.audio.playing?.id !== playId) return null;
+  const { playing } = call.audio;
+  if (call.state !== 'active' || playing?.id !== playId) return null;
+  if (!isComplete && isAnnouncing(call.audio)) {
+    const detail = { prompt: playing.promptId };
+    return change(call, { playing: null, recording: 'off' }, 'announcement-failed', detail);
+  }
   return change(call, { playing: null }, 'played', { completed: isComplete });
 }
 

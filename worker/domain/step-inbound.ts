@@ -68,6 +68,7 @@ export const blankCall = (
   excluded: [],
   outcome: null,
   quality: null,
+  isRecordingKept: false,
   timers: {},
   pending: [],
   nextJobId: 1,
@@ -193,13 +194,15 @@ export function onPreAccept(
 
 export function onAccept(call: Call, done: PendingJob, result: JobResult, nowMs: number): Answer {
   const pending = withoutJob(call.pending, done.id);
+  if (result.ok && call.state === 'accepting') {
+    const { patch, entry } = onOpened(call);
+    return { patch: { state: 'active', answeredAtMs: nowMs, pending, ...patch }, entry };
+  }
   if (result.ok) {
-    return call.state === 'accepting'
-      ? {
-          patch: { state: 'active', answeredAtMs: nowMs, pending, ...onOpened(call) },
-          entry: { type: 'answered' },
-        }
-      : { patch: { pending }, entry: { type: 'action-done', detail: { action: 'graph.accept' } } };
+    return {
+      patch: { pending },
+      entry: { type: 'action-done', detail: { action: 'graph.accept' } },
+    };
   }
   if (call.state !== 'accepting') {
     return {

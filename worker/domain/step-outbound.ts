@@ -278,11 +278,12 @@ function pickedUp(
   { providerCallId, atMs }: { providerCallId: string; atMs: number },
   nowMs: number,
 ): Change {
-  const change = named(call, providerCallId, { type: 'answered' }, nowMs, {
+  const opened = onOpened(call);
+  const change = named(call, providerCallId, opened.entry, nowMs, {
     state: 'active',
     answeredAtMs: nowMs,
     startedAtMs: atMs,
-    ...onOpened(call),
+    ...opened.patch,
   });
   // In a room that is open to everybody nobody in particular is expected.
   const isExpected = call.target?.kind !== 'room';

@@ -40,7 +40,7 @@ import {
   onPreAccept,
 } from './step-inbound.ts';
 import { onAskSent, onPermission } from './step-ask.ts';
-import { onAudioCommand, onDigit, onPlayed } from './step-audio.ts';
+import { onAudioCommand, onDigit, onPlayed, onRecordingKept } from './step-audio.ts';
 import {
   onAgentThere,
   onAnswer,
@@ -173,6 +173,8 @@ function changeFor(call: Call, event: CallEvent, nowMs: number, free: Placement 
       return onEnd(call, event.actor, nowMs);
     case 'audio':
       return onAudioCommand(call, event.command, event.actor);
+    case 'recording':
+      return onRecordingKept(call, event.recording);
     case 'job':
       return onJob(call, event, nowMs, free);
     case 'tick':

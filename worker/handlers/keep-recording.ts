@@ -1,5 +1,6 @@
 // Takes the recording of a call from its relay, and deletes recordings.
 import { recordingKey, UPLOAD_MS, type NewRecording } from '../adapters/recording-store-d1.ts';
+import { iso } from '../call-view.ts';
 import type { CallId } from '../domain/ids.ts';
 import { requireAudio } from '../http/audio-bucket.ts';
 import { Problem } from '../http/problems.ts';
@@ -12,7 +13,8 @@ const DAY_MS = 24 * 3600_000;
  *
  * @param body of `recording.bytes` bytes; not read when the recording is there already
  * @throws Problem `not-found` for a call that is not this relay's, `conflict` when there was another recording of it, it was
- * deleted or comes too late; another error when the audio did not come whole
+ * deleted, comes too late or was not announced to the caller; another error when the audio did not come whole, or when subscribers
+ * could not be told
  */
 export async function keepRecording(
   services: Services,
@@ -29,9 +31,17 @@ export async function keepRecording(
   if (nowMs >= Math.min(endedAtMs + UPLOAD_MS, expiresAtMs ?? Infinity)) {
     throw new Problem('conflict', 'The recording comes too late to be kept');
   }
+  if (call.isUnannounced) {
+    throw new Problem('conflict', 'The caller was not told that the call is recorded');
+  }
+  const { durationMs, bytes, sha256 } = recording;
+  const expiresAt = expiresAtMs === null ? null : iso(expiresAtMs);
+  const tell = () =>
+    services.switchboard().recordingKept(callId, { durationMs, bytes, sha256, expiresAt });
   switch (await services.recordings.announce(recording, nowMs)) {
     case 'stored':
-      return;
+      // Whoever stored it may not have come so far.
+      return tell();
     case 'another':
       throw new Problem('conflict', 'There is another recording of this call');
     case 'gone':
@@ -39,7 +49,7 @@ export async function keepRecording(
     case 'bring':
   }
   await bucket.put(recordingKey(callId), body, { httpMetadata: { contentType: 'audio/ogg' } });
-  if (await services.recordings.stored(callId, services.now(), expiresAtMs)) return;
+  if (await services.recordings.stored(callId, services.now(), expiresAtMs)) return tell();
   await bucket.delete(recordingKey(callId));
   throw new Problem('conflict', 'The recording of this call was deleted');
 }

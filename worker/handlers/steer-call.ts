@@ -1,5 +1,6 @@
 // What people do to the sound of a connected call: hold, prompts, recording. The Switchboard decides; these say what its answer
 // means for who asked.
+import { SHIPPED_SOUNDS } from '../../relay/protocol.ts';
 import type { CallView } from '../call-view.ts';
 import type { AudioCommand } from '../domain/call.ts';
 import type { CallId } from '../domain/ids.ts';
@@ -50,21 +51,34 @@ async function steer(
 export const holdCall = (services: Services, id: CallId, agent: Agent | null, isHeld: boolean) =>
   steer(services, id, agent, { action: isHeld ? 'hold' : 'unhold' });
 
-/** @throws Problem `invalid-request` when there is no such prompt, `not-configured` */
+/** @throws Problem `invalid-request` when there is no such prompt, `not-configured`, `announcement-playing` */
 export async function playPrompt(
   services: Services,
   id: CallId,
   agent: Agent | null,
   { promptId, isLoop }: { readonly promptId: string; readonly isLoop: boolean },
 ): Promise<CallView> {
-  requireAudio(services);
-  const prompt = await services.prompts.find(promptId);
-  if (!prompt) throw invalidField('prompt_id', 'the id of a prompt');
-  return steer(services, id, agent, { action: 'play', promptId, isLoop });
+  if (!SHIPPED_SOUNDS.some((sound) => sound === promptId)) {
+    requireAudio(services);
+    const prompt = await services.prompts.find(promptId);
+    if (!prompt) throw invalidField('prompt_id', 'the id of a prompt');
+  }
+  return unlessAnnouncing(await steer(services, id, agent, { action: 'play', promptId, isLoop }));
 }
 
-export const stopPrompt = (services: Services, id: CallId, agent: Agent | null) =>
-  steer(services, id, agent, { action: 'stop-playing' });
+/** @throws Problem `announcement-playing` */
+export async function stopPrompt(
+  services: Services,
+  id: CallId,
+  agent: Agent | null,
+): Promise<CallView> {
+  return unlessAnnouncing(await steer(services, id, agent, { action: 'stop-playing' }));
+}
+
+function unlessAnnouncing(call: CallView): CallView {
+  if (!call.playing?.announcement) return call;
+  throw new Problem('announcement-playing', 'The caller is being told that the call is recorded');
+}
 
 /** @throws Problem `call-not-recorded` for what needs a recording that was started, `not-configured` */
 export async function recordCall(

@@ -27,6 +27,10 @@ const responses = {
   ),
 };
 
+const notNow = problemContent(
+  'The call is not connected, or it is over (`outcome`), or its recording is being announced, or its relay has to be upgraded',
+);
+
 const hold = createRoute({
   method: 'post',
   path: '/calls/{id}/hold',
@@ -47,7 +51,8 @@ const play = createRoute({
   summary: 'Play a prompt to the caller',
   description:
     'From its beginning, instead of the room and of what was being played. The entry `played` of the timeline says when it is over, ' +
-    'and whether it could be played.',
+    'and whether it could be played. Every relay brings `sound:hold` and `sound:ring-back` along. What announces that the call is ' +
+    'recorded is played to its end first.',
   security: bearer,
   request: {
     params,
@@ -60,7 +65,7 @@ const play = createRoute({
         .openapi('Play'),
     ),
   },
-  responses: { ...responses, 503: noBucket },
+  responses: { ...responses, 409: notNow, 503: noBucket },
 });
 
 const stop = createRoute({
@@ -70,7 +75,7 @@ const stop = createRoute({
   summary: 'Stop what is being played to the caller',
   security: bearer,
   request: { params },
-  responses,
+  responses: { ...responses, 409: notNow },
 });
 
 const record = createRoute({

@@ -117,15 +117,84 @@ describe('recording', () => {
     });
   });
 
-  it('begins with the announcement where the number asks for it', () => {
-    const policy = { ...NO_POLICY, recording: { announcement: 'p1' } };
-    expect(onOpened({ ...active, policy }).audio).toEqual({
+  it('begins where the number asks for it, and the timeline says so', () => {
+    const policy = { ...NO_POLICY, recording: { announcement: null } };
+    expect(onOpened({ ...active, policy })).toEqual({
+      patch: { audio: { isHeld: false, recording: 'on', playing: null } },
+      entry: { type: 'answered', detail: { recording: true } },
+    });
+    expect(onOpened(active)).toEqual({ patch: {}, entry: { type: 'answered' } });
+  });
+
+  it('is known to be kept once, in any state', () => {
+    const recording = { durationMs: 61_000, bytes: 5, sha256: 'a1', expiresAt: null };
+    for (const state of ['active', 'ending', 'ended'] as const) {
+      const kept = step({ ...active, state }, { type: 'recording', recording }, NOW);
+      expect(kept).toMatchObject({
+        call: { state, isRecordingKept: true },
+        messages: [],
+        jobs: [],
+      });
+      const detail = { duration_ms: 61_000, bytes: 5, sha256: 'a1' };
+      expect(kept.entry).toEqual({ type: 'recording-kept', detail });
+      expect(step(kept.call, { type: 'recording', recording }, NOW).entry).toBeNull();
+    }
+  });
+});
+
+describe('the announcement of a recording', () => {
+  const policy = { ...NO_POLICY, recording: { announcement: 'p1' } };
+  const announcing: Call = { ...active, ...onOpened({ ...active, policy }).patch, version: 8 };
+  const over = (isComplete: boolean): CallEvent => ({
+    type: 'relay.played',
+    seq: 1,
+    playId: 8,
+    isComplete,
+  });
+
+  it('comes first, and is recorded', () => {
+    const { entry } = onOpened({ ...active, policy });
+    expect(entry).toEqual({ type: 'answered', detail: { recording: true, announcement: 'p1' } });
+    expect(announcing.audio).toEqual({
       isHeld: false,
       recording: 'on',
-      playing: { id: 8, promptId: 'p1', isLoop: false },
+      playing: { id: 8, promptId: 'p1', isLoop: false, isAnnouncement: true },
     });
-    expect(onOpened(active)).toEqual({});
+    expect(step(announcing, over(true), NOW)).toMatchObject({
+      call: { audio: { recording: 'on', playing: null } },
+      entry: { type: 'played', detail: { completed: true } },
+    });
   });
+
+  it('that could not be played ends the recording', () => {
+    expect(step(announcing, over(false), NOW)).toMatchObject({
+      call: { audio: { recording: 'off', playing: null } },
+      entry: { type: 'announcement-failed', detail: { prompt: 'p1' } },
+      messages: ['want'],
+    });
+  });
+
+  it('is cut off by nobody', () => {
+    const play = { action: 'play', promptId: 'p2', isLoop: false } as const;
+    for (const cut of [play, { action: 'stop-playing' } as const]) {
+      expect(apply(announcing, cut).entry).toBeNull();
+    }
+    const paused = apply(announcing, { action: 'pause-recording' });
+    expect(apply(paused.call, play).entry).toBeNull();
+  });
+
+  it('is a prompt like any other once nothing is recorded', () => {
+    const { call } = apply(announcing, { action: 'stop-recording' });
+    expect(apply(call, { action: 'stop-playing' }).entry?.type).toBe('playing-stopped');
+    const detail = { completed: false };
+    expect(step(call, over(false), NOW).entry).toEqual({ type: 'played', detail });
+  });
+});
+
+it('a prompt is played also while recording is paused', () => {
+  const { call } = apply(apply(active, { action: 'record' }).call, { action: 'pause-recording' });
+  const playing = apply(call, { action: 'play', promptId: 'p1', isLoop: true });
+  expect(playing.call.audio).toMatchObject({ recording: 'paused', playing: { promptId: 'p1' } });
 });
 
 describe('keys', () => {

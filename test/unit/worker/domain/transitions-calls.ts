@@ -144,10 +144,16 @@ export const steers =
   (command: AudioCommand): Move =>
   () => ({ type: 'audio', command, actor: { kind: 'api', id: 'x' } });
 export const PROMPT: AudioCommand = { action: 'play', promptId: 'p1', isLoop: false };
-export const played: Move = (call) => {
-  const playId = call?.audio.playing?.id ?? 0;
-  return relay({ type: 'relay.played', playId, isComplete: true })(call);
-};
+export const played =
+  (isComplete: boolean): Move =>
+  (call) => {
+    const playId = call?.audio.playing?.id ?? 0;
+    return relay({ type: 'relay.played', playId, isComplete })(call);
+  };
+export const brings: Move = () => ({
+  type: 'recording',
+  recording: { durationMs: 1, bytes: 1, sha256: 'a1', expiresAt: null },
+});
 export const tick: Move = () => ({ type: 'tick' });
 
 /** The job of this name that is under way. */
@@ -174,6 +180,8 @@ export const fails = (name: JobName, kind: JobFailure['kind']): Move =>
 
 /** How a call comes into a state; what is not said is as usual. */
 export interface Way {
+  /** Settings of the number that are not as usual. */
+  readonly policy?: Partial<CallPolicy>;
   /** What happens when the call gets to a state for the first time, before it goes on. */
   readonly at?: Partial<Record<CallState, readonly Move[]>>;
   /** Jobs to which no reply comes. */
@@ -224,7 +232,7 @@ export function callIn(state: Column, kind: Kind, way: Way = {}): Scene | undefi
   const player = new Player(way.hold ?? []);
   if (state === 'unknown') return player.scene;
   if (state === 'tombstone') player.apply(terminates());
-  else player.apply(firstMove(kind));
+  else player.apply(firstMove(kind, way.policy));
   if (state === 'ending' || state === 'ended') {
     player.walk(way.endsFrom ?? 'active', way.at ?? {});
     player.apply(way.endsBy ?? (state === 'ending' ? hangUp : terminates()));
@@ -238,10 +246,10 @@ export function callIn(state: Column, kind: Kind, way: Way = {}): Scene | undefi
   return isThere ? player.scene : undefined;
 }
 
-function firstMove(kind: Kind): Move {
-  if (kind === 'inbound') return offers();
-  if (kind === 'voicemail') return offersWithVoicemail();
-  return dials(kind, { ask: ASK, claim: kind === 'own' ? CLAIM : null });
+function firstMove(kind: Kind, more: Partial<CallPolicy> = {}): Move {
+  const own = { ...policy, isLeftToVoicemail: kind === 'voicemail', ...more };
+  if (kind === 'inbound' || kind === 'voicemail') return offers({ policy: own });
+  return dials(kind, { ask: ASK, claim: kind === 'own' ? CLAIM : null, policy: own });
 }
 
 class Player {

@@ -12,6 +12,7 @@ import {
   ASK,
   BEA,
   BOT,
+  brings,
   CLAIM,
   claims,
   dials,
@@ -206,6 +207,7 @@ export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
       move: steers({ action: 'stop-recording' }),
     },
   ],
+  recording: [{ label: '', move: brings }],
   'relay.answered': [{ label: '', move: relay({ type: 'relay.answered', sdp: 'answer' }) }],
   'relay.offered': [{ label: '', move: relay({ type: 'relay.offered', sdp: 'offer' }) }],
   'relay.media-up': [{ label: '', move: relay({ type: 'relay.media-up' }) }],
@@ -219,7 +221,14 @@ export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
       move: relay({ type: 'relay.participant-joined', identity: BEA }),
     },
   ],
-  'relay.played': [{ label: '', way: { last: [steers(PROMPT)] }, move: played }],
+  'relay.played': [
+    { label: '', way: { last: [steers(PROMPT)] }, move: played(true) },
+    {
+      label: 'not to its end, of what announces the recording',
+      way: { policy: { recording: { announcement: 'p1' } } },
+      move: played(false),
+    },
+  ],
   'relay.digit': [{ label: '', move: relay({ type: 'relay.digit', digit: '5' }) }],
   'relay.publisher-skipped': [
     { label: '', move: relay({ type: 'relay.publisher-skipped', identity: 'guest' }) },

@@ -213,6 +213,8 @@ const TIMELINE_TYPES: Record<TimelineType, true> = {
   'recording-paused': true,
   'recording-resumed': true,
   'recording-stopped': true,
+  'announcement-failed': true,
+  'recording-kept': true,
   'room-deleted': true,
   'room-clean-up': true,
   'agent-removed': true,
