@@ -39,7 +39,7 @@ export const environment = z.object({
   RELAY_ID: z.string().regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits, ".", "_" or "-"'),
   /** What the worker returned at registration. */
   RELAY_SECRET: z.string().min(16, 'must be at least 16 characters'),
-  /** UDP ports for the provider's media, one per call. */
+  /** UDP ports for the provider's media, one per call; several processes share them evenly. */
   RELAY_UDP_PORTS: portRange.default({ first: 40_000, last: 40_999 }),
   /** Local address for media of both legs; every interface but loopback when absent. */
   RELAY_BIND_ADDRESS: ipAddress.optional(),
@@ -47,7 +47,7 @@ export const environment = z.object({
   RELAY_PUBLIC_ADDRESS: ipAddress.optional(),
   /** LiveKit server address to use instead of the one that the worker names. */
   RELAY_LIVEKIT_URL: url(['http:', 'https:', 'ws:', 'wss:']).optional(),
-  /** Calls at once; about 100 fit on one core. */
+  /** Calls at once in each process; about 100 fit on one core. */
   RELAY_CAPACITY: integer(1, 10_000).default(50),
   /** Port of `/healthz`, `/readyz` and `/metrics`; no HTTP when absent. */
   RELAY_HTTP_PORT: integer(1, 65_535).optional(),
@@ -65,10 +65,12 @@ const SECRETS: ReadonlySet<string> = new Set(['RELAY_SECRET']);
 /**
  * Reads the settings. Empty variables count as absent, as container files often leave them.
  *
+ * @param processes how many of them share the settings
  * @returns the settings, or one line per problem that names the variable and never its value
  */
 export function parseConfig(
   env: Readonly<Record<string, string | undefined>>,
+  processes = 1,
 ): { ok: true; config: Config } | { ok: false; problems: string[] } {
   const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value));
   const result = environment.safeParse(present);
@@ -81,16 +83,35 @@ export function parseConfig(
     return { ok: false, problems };
   }
   const { RELAY_UDP_PORTS: ports, RELAY_CAPACITY: capacity } = result.data;
-  const portCount = ports.last - ports.first + 1;
-  if (portCount < capacity) {
+  if (portsEach(ports, processes) < capacity) {
+    const each = processes === 1 ? '' : ` in each of ${processes} processes`;
     return {
       ok: false,
       problems: [
-        `RELAY_UDP_PORTS: has fewer ports than RELAY_CAPACITY has calls; every call takes one`,
+        `RELAY_UDP_PORTS: has fewer ports than RELAY_CAPACITY has calls${each}; every call takes one`,
       ],
     };
   }
   return { ok: true, config: result.data };
+}
+
+const portsEach = ({ first, last }: Config['RELAY_UDP_PORTS'], processes: number): number =>
+  Math.floor((last - first + 1) / processes);
+
+/**
+ * The settings of one of several processes: an id and ports of its own. Their health is served by the process that started them.
+ *
+ * @param number from 1 to `processes`
+ */
+export function configOfProcess(config: Config, number: number, processes: number): Config {
+  const { RELAY_HTTP_PORT: _shared, ...own } = config;
+  const count = portsEach(config.RELAY_UDP_PORTS, processes);
+  const first = config.RELAY_UDP_PORTS.first + (number - 1) * count;
+  return {
+    ...own,
+    RELAY_ID: `${config.RELAY_ID}.${number}`,
+    RELAY_UDP_PORTS: { first, last: first + count - 1 },
+  };
 }
 
 /** The settings in force as `NAME=value` lines, secrets masked. */

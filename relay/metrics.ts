@@ -3,6 +3,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { NewEvent } from './outbox.ts';
 import type { Clock, Ticker } from './ports.ts';
+import type { ProcessReport } from './process-report.ts';
 import { RELAY_END_REASONS, type CallStats } from './protocol.ts';
 
 /** What is true of the relay at the moment somebody asks. */
@@ -31,7 +32,6 @@ const LOOP_WINDOW_MS = 1_000;
 const VOICES = ['from_caller', 'to_caller'] as const satisfies readonly (keyof CallStats)[];
 
 export class Metrics {
-  readonly contentType: string;
   readonly #registry = new Registry();
   readonly #clock: Clock;
   readonly #calls = new Map<string, Progress>();
@@ -101,7 +101,6 @@ export class Metrics {
   /** @param state is asked whenever somebody reads the metrics */
   constructor(clock: Clock, state: () => RelayState) {
     this.#clock = clock;
-    this.contentType = this.#registry.contentType;
     // A counter that is there from the start shows its first step.
     for (const reason of RELAY_END_REASONS) this.#ended.inc({ reason }, 0);
     this.#gauge('roomline_relay_calls', 'Calls whose media is held here', () => state().calls);
@@ -222,6 +221,11 @@ export class Metrics {
   /** Everything, in Prometheus' text format. */
   async text(): Promise<string> {
     return await this.#registry.metrics();
+  }
+
+  /** The same as values. */
+  async values(): Promise<ProcessReport['metrics']> {
+    return await this.#registry.getMetricsAsJSON();
   }
 
   #up({ takenAtMs, isInbound }: Progress): void {

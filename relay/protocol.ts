@@ -131,7 +131,8 @@ export type CallWant = z.infer<typeof callWant>;
 /** First frame from the relay on every connection. */
 const hello = z.object({
   type: z.literal('hello'),
-  relay_id: z.string().min(1).max(64),
+  /** As in the address that it dialled: the relay's id, with several processes `ID.1`, `ID.2` and so on. */
+  relay_id: z.string().min(1).max(80),
   /** New for every start of the process. Calls of an earlier instance are gone. */
   instance: z.string().min(1).max(64),
   protocol: z.int(),

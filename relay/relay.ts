@@ -1,6 +1,5 @@
 // The relay put together from its parts. What runs in the process (signals, exit) is the entry file's.
 import { randomInt, randomUUID } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { createJoinRoom } from './adapters/livekit-room.ts';
 import { startMixWorker } from './adapters/mixing-worker.ts';
 import { createFetchPrompt } from './adapters/prompt-file.ts';
@@ -13,26 +12,33 @@ import { Link, REPLACED } from './link.ts';
 import { Metrics } from './metrics.ts';
 import { Mixing } from './mixing.ts';
 import type { Clock, Log } from './ports.ts';
+import type { ProcessReport } from './process-report.ts';
 import { Prompts } from './prompts.ts';
 import { Registry } from './registry.ts';
 
 /** How long the last reports may take to be acknowledged before the process goes anyway. */
 const FLUSH_MS_MAX = 5_000;
 
-/** Mixing takes the cores that forwarding leaves over; what more than a few of them mix is more than one relay forwards. */
-const MIX_THREADS_MAX = Math.min(4, Math.max(1, availableParallelism() - 1));
+/** What more threads than these mix is more than one process forwards. */
+const MIX_THREADS_MAX = 4;
 
 export type Relay = {
   /** Takes no new calls; resolves when the last one is over and reported. Repeating it changes nothing. */
   drain: () => Promise<void>;
   /** Ends every call; `drain` then resolves soon. */
   endCalls: () => void;
+  /** What it says of itself at this moment. */
+  report: () => Promise<ProcessReport>;
 };
 
 const clock: Clock = { nowMs: () => performance.now(), wallMs: () => Date.now() };
 
-/** Starts a relay: it dials the worker and takes calls until drained. */
-export async function startRelay(config: Config, log: Log): Promise<Relay> {
+/**
+ * Starts a relay: it dials the worker and takes calls until drained.
+ *
+ * @param coresLeft what forwarding leaves over; mixing takes them, and one thread if there are none
+ */
+export async function startRelay(config: Config, log: Log, coresLeft = 1): Promise<Relay> {
   const legOptions = {
     ports: config.RELAY_UDP_PORTS,
     bindAddress: config.RELAY_BIND_ADDRESS,
@@ -63,7 +69,7 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
   const ticker = metrics.measured(createTicker(clock, log));
   const mixing = new Mixing({
     startThread: startMixWorker,
-    threadsMax: MIX_THREADS_MAX,
+    threadsMax: Math.min(MIX_THREADS_MAX, Math.max(1, coresLeft)),
     ticker,
     clock,
     log,
@@ -104,18 +110,19 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
     clock,
     log,
   );
+  const unready = () => {
+    if (registry.isDraining) return 'draining';
+    if (link.isReplaced) return REPLACED;
+    return link.isConnected ? undefined : 'not connected to the worker';
+  };
   const stopHealth =
     config.RELAY_HTTP_PORT === undefined
       ? () => undefined
       : await serveHealth(
           { port: config.RELAY_HTTP_PORT, address: config.RELAY_HTTP_ADDRESS },
-          () => {
-            if (registry.isDraining) return 'draining';
-            if (link.isReplaced) return REPLACED;
-            return link.isConnected ? undefined : 'not connected to the worker';
-          },
-          metrics,
+          { unready: async () => unready(), metricsText: () => metrics.text() },
         );
+  const stopWatching = metrics.watchEventLoop();
   link.start();
 
   let drained: Promise<void> | undefined;
@@ -128,9 +135,11 @@ export async function startRelay(config: Config, log: Log): Promise<Relay> {
     await link.flush(FLUSH_MS_MAX);
     link.stop();
     stopHealth();
+    stopWatching();
   };
   return {
     drain: () => (drained ??= drain()),
     endCalls: () => registry.closeAll('relay stopped'),
+    report: async () => ({ unready: unready() ?? null, metrics: await metrics.values() }),
   };
 }

@@ -220,6 +220,12 @@ describe('a recording that a relay brings', () => {
     expect(await rowOf(id)).toBeNull();
   });
 
+  it('may come from any process of that relay', async () => {
+    const { id } = await ended();
+    const process = { ...scene.credentials, id: `${scene.credentials.id}.2` };
+    expect((await bring(id, { relay: process })).status).toBe(200);
+  });
+
   it('is taken also when news of the call came after it was settled', async () => {
     const { id, wacid } = await ended();
     scene.relay.say(id, { type: 'ended', reason: 'closed' });

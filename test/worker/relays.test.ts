@@ -2,6 +2,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PING, PONG, PROTOCOL_VERSION } from '../../relay/protocol.ts';
+import { relayOf } from '../../worker/domain/ids.ts';
 import {
   ANSWER_SDP,
   at,
@@ -11,7 +12,7 @@ import {
   show,
   switchboard,
 } from './inbound-scene.ts';
-import { api, FakeRelay, unique, until } from './support.ts';
+import { api, FakeRelay, request, unique, until } from './support.ts';
 
 let scene: InboundScene;
 
@@ -23,10 +24,9 @@ beforeEach(async () => {
   await scene.reconnect();
 });
 afterEach(async () => {
-  for (const relay of others.splice(0)) {
-    relay.close();
-    await relayIsGone(relay);
-  }
+  const ending = others.splice(0);
+  for (const relay of ending) relay.close();
+  for (const relay of ending) await relayIsGone(relay);
 });
 
 const others: FakeRelay[] = [];
@@ -53,7 +53,8 @@ const relayIsGone = (relay: FakeRelay) =>
       'GET',
       '/v1/relays',
     );
-    return body.data.find(({ id }) => id === relay.id)?.is_connected === false;
+    const id = relayOf(relay.id);
+    return body.data.find((listed) => listed.id === id)?.is_connected === false;
   });
 
 describe('a relay whose connection ends', () => {
@@ -255,6 +256,91 @@ describe('two relays under one id', () => {
     await scene.reconnect({ instance: unique('instance-') });
     expect((await inState(id, 'ended')).outcome?.reason).toBe('relay-lost');
     await until('the older to be told', () => older.closedWith === 4001);
+  });
+});
+
+describe('a relay of several processes', () => {
+  interface Listed {
+    readonly id: string;
+    readonly is_connected: boolean;
+    readonly processes: number;
+    readonly capacity: number | null;
+    readonly calls: number;
+  }
+  const listed = async (id: string): Promise<Listed | undefined> => {
+    const { body } = await api<{ data: Listed[] }>('GET', '/v1/relays');
+    return body.data.find((relay) => relay.id === id);
+  };
+
+  /** Both have the relay's one secret; nobody else takes calls meanwhile. */
+  async function both(capacity: number) {
+    scene.relay.close();
+    await relayIsGone(scene.relay);
+    const { id, secret } = await FakeRelay.register();
+    const start = (number: number) =>
+      FakeRelay.connect({ id: `${id}.${number}`, secret }, { instance: unique('i-'), capacity });
+    const processes = [await start(1), await start(2)] as const;
+    others.push(...processes);
+    return { id, processes, start };
+  }
+
+  it('has a place for each, and is listed as one relay', async () => {
+    const { id, processes } = await both(1);
+    const calls = [await scene.announce(), await scene.announce()];
+    for (const process of processes) {
+      const [theirs] = calls.filter((call) => process.last('call.answer', call.id));
+      process.say(theirs?.id ?? '', { type: 'answered', sdp: ANSWER_SDP });
+      await inState(theirs?.id ?? '', 'ringing');
+    }
+    expect(await listed(id)).toMatchObject({
+      is_connected: true,
+      processes: 2,
+      capacity: 2,
+      calls: 2,
+    });
+    expect((await inState((await scene.announce()).id, 'ended')).outcome?.reason).toBe('no-relay');
+  });
+
+  it('loses the calls of the one that is started again, and no others', async () => {
+    const { processes, start } = await both(1);
+    const calls = [await scene.announce(), await scene.announce()];
+    for (const { id } of calls) {
+      const process = processes.find((relay) => relay.last('call.answer', id));
+      process?.say(id, { type: 'answered', sdp: ANSWER_SDP });
+      await inState(id, 'ringing');
+    }
+    others.push(await start(1));
+    const [lost, kept] = processes.map((process) =>
+      calls.find(({ id }) => process.last('call.answer', id)),
+    );
+    expect((await inState(lost?.id ?? '', 'ended')).outcome?.reason).toBe('relay-lost');
+    expect((await show(kept?.id ?? '')).state).toBe('ringing');
+    expect(processes[1].closedWith).toBeUndefined();
+  });
+
+  it('loses all its connections with its secret', async () => {
+    const { id, processes } = await both(1);
+    expect((await api('POST', `/v1/relays/${id}/secret`)).status).toBe(200);
+    for (const process of processes) {
+      await until('the connection to close', () => process.closedWith === 1008);
+    }
+    expect((await listed(id))?.is_connected).toBe(false);
+  });
+
+  it('lets in nobody without its secret, and no more of them than there can be', async () => {
+    const { id, secret } = await FakeRelay.register();
+    const status = async (process: string, shown: string) =>
+      (
+        await request(`/v1/relays/${process}/connect`, {
+          headers: { authorization: `Bearer ${shown}` },
+        })
+      ).status;
+    const other = await FakeRelay.register();
+    expect(await status(`${id}.1`, other.secret)).toBe(401);
+    // The secret is right; it is no WebSocket.
+    expect(await status(`${id}.99`, secret)).toBe(426);
+    for (const process of [`${id}.0`, `${id}.100`, `${id}.1.1`, `${id}.`, `${id}.x`])
+      expect(await status(process, secret)).toBe(400);
   });
 });
 

@@ -8,7 +8,7 @@ import {
   type Hello,
 } from '../../relay/protocol.ts';
 import type { Placement } from '../domain/call.ts';
-import type { RelayId } from '../domain/ids.ts';
+import { relayOf, type RelayId } from '../domain/ids.ts';
 import type { IceResult, RelayStatus } from '../ports.ts';
 
 /** The part of a Durable Object that holds sockets. */
@@ -21,7 +21,7 @@ const TAG = 'relay';
 /** RFC 6455 section 7.4.1. */
 const CLOSE_NORMAL = 1000;
 
-/** Tag of the sockets of one relay. */
+/** Tag of the sockets of one relay, of all its processes. */
 export const relayTag = (relayId: RelayId): string => `${TAG}:${relayId}`;
 
 /** Whose a socket is; `instance` is null until its `hello`. */
@@ -54,7 +54,7 @@ export class RelaySockets {
   }
 
   accept(socket: WebSocket, relayId: RelayId): void {
-    this.#ctx.acceptWebSocket(socket, [TAG, relayTag(relayId)]);
+    this.#ctx.acceptWebSocket(socket, [TAG, relayTag(relayOf(relayId))]);
     socket.serializeAttachment({ kind: 'relay', relayId, hello: null } satisfies Attachment);
   }
 
@@ -66,7 +66,7 @@ export class RelaySockets {
     );
   }
 
-  /** Takes note of a relay's `hello`; older connections of the same relay are closed. */
+  /** Takes note of a relay's `hello`; older connections under the same id are closed. */
   greet(socket: WebSocket, hello: Hello): void {
     const attachment = read(socket);
     if (!attachment) return;

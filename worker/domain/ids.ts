@@ -4,6 +4,7 @@ export type CallId = string & { readonly __brand: 'CallId' };
 export type NumberId = string & { readonly __brand: 'NumberId' };
 export type ContactId = string & { readonly __brand: 'ContactId' };
 export type AgentId = string & { readonly __brand: 'AgentId' };
+/** A relay, or one of several processes of it: `ID.1`, `ID.2` and so on. */
 export type RelayId = string & { readonly __brand: 'RelayId' };
 export type PromptId = string & { readonly __brand: 'PromptId' };
 
@@ -15,3 +16,6 @@ export const callerIdentity = (id: CallId): string => `caller-${id}`;
 
 /** Identity of an agent in any room. Stable, so that a reloaded page returns as the same participant. */
 export const agentIdentity = (id: AgentId): string => `agent-${id}`;
+
+/** The relay that a process belongs to, which is what was registered; ids that are registered have no dot. */
+export const relayOf = (id: string): RelayId => id.replace(/\.\d+$/, '') as RelayId;

@@ -1,7 +1,7 @@
 // Takes the recording of a call from its relay, and deletes recordings.
 import { recordingKey, UPLOAD_MS, type NewRecording } from '../adapters/recording-store-d1.ts';
 import { iso } from '../call-view.ts';
-import type { CallId } from '../domain/ids.ts';
+import { relayOf, type CallId } from '../domain/ids.ts';
 import { requireAudio } from '../http/audio-bucket.ts';
 import { Problem } from '../http/problems.ts';
 import type { Services } from '../services.ts';
@@ -25,7 +25,9 @@ export async function keepRecording(
   const { callId, relayId } = recording;
   const nowMs = services.now();
   const call = await services.recordings.callOf(callId);
-  if (call?.relayId !== relayId) throw new Problem('not-found', 'This relay has no such call');
+  // Any process of the relay: after a restart there may be more of them, or fewer.
+  const isTheirs = call?.relayId != null && relayOf(call.relayId) === relayOf(relayId);
+  if (!isTheirs) throw new Problem('not-found', 'This relay has no such call');
   const endedAtMs = call.endedAtMs ?? nowMs;
   const expiresAtMs = call.days === null ? null : endedAtMs + call.days * DAY_MS;
   if (nowMs >= Math.min(endedAtMs + UPLOAD_MS, expiresAtMs ?? Infinity)) {

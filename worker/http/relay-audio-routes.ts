@@ -9,7 +9,7 @@ import type { KeyGuard } from './key-guard.ts';
 import { invalidField, Problem } from './problems.ts';
 import { promptFile, promptOf } from './prompt-routes.ts';
 import { authenticateRelay } from './relay-authentication.ts';
-import { relayId } from './relay-routes.ts';
+import { relayProcessId } from './relay-routes.ts';
 import { newRoutes } from './routes.ts';
 
 /** Provider: largest request body on Cloudflare's free and Pro plans, Workers limits, read 2026-11. At 32 kbit/s 7 h. */
@@ -21,7 +21,7 @@ const prompt = createRoute({
   method: 'get',
   path: '/relays/{id}/prompts/{promptId}',
   hide: true,
-  request: { params: z.object({ id: relayId, promptId: z.string().min(1).max(64) }) },
+  request: { params: z.object({ id: relayProcessId, promptId: z.string().min(1).max(64) }) },
   responses: { 200: { description: 'Ogg Opus' } },
 });
 
@@ -29,7 +29,7 @@ const recording = createRoute({
   method: 'put',
   path: '/relays/{id}/recordings/{callId}',
   hide: true,
-  request: { params: z.object({ id: relayId, callId: z.string().min(1).max(64) }) },
+  request: { params: z.object({ id: relayProcessId, callId: z.string().min(1).max(64) }) },
   responses: { 200: { description: 'The recording is kept' } },
 });
 

@@ -1,13 +1,17 @@
 // Relays show a secret of their own; it opens what is under their own id and nothing else.
 import type { Context } from 'hono';
 import { sha256Hex } from '../adapters/sealed-secret.ts';
-import type { RelayId } from '../domain/ids.ts';
+import { relayOf, type RelayId } from '../domain/ids.ts';
 import type { Services } from '../services.ts';
 import { bearerOf, matchesHash } from './authentication.ts';
 import { sourceOf, type KeyGuard } from './key-guard.ts';
 import { Problem } from './problems.ts';
 
-/** @throws Problem `unauthenticated` */
+/**
+ * @param id of a relay, or of one of its processes
+ * @returns the same id
+ * @throws Problem `unauthenticated`
+ */
 export async function authenticateRelay(
   services: Services,
   guard: KeyGuard,
@@ -15,7 +19,7 @@ export async function authenticateRelay(
   id: string,
 ): Promise<RelayId> {
   const secret = bearerOf(c);
-  const key = await sha256Hex(`${id}\n${secret ?? ''}`);
+  const key = await sha256Hex(`${relayOf(id)}\n${secret ?? ''}`);
   const find = () => findRelay(services, c, id);
   const relayId = secret === null ? null : await guard.check(sourceOf(c), key, find);
   if (relayId === null)
@@ -23,7 +27,7 @@ export async function authenticateRelay(
   return relayId;
 }
 
-/** The relay's id; null unless the request shows its secret. */
+/** The same id; null unless the request shows the secret of its relay. */
 export async function findRelay(
   services: Services,
   c: Context,
@@ -31,7 +35,9 @@ export async function findRelay(
 ): Promise<RelayId | null> {
   const secret = bearerOf(c);
   if (secret === null) return null;
+  const relay = relayOf(id);
   const hash =
-    services.config.RELAY_SECRETS.get(id) ?? (await services.directory.findRelaySecretHash(id));
+    services.config.RELAY_SECRETS.get(relay) ??
+    (await services.directory.findRelaySecretHash(relay));
   return hash !== null && (await matchesHash(secret, hash)) ? (id as RelayId) : null;
 }

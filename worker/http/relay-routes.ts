@@ -2,8 +2,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { newSecret, sha256Hex } from '../adapters/sealed-secret.ts';
 import { iso } from '../call-view.ts';
-import type { RelayId } from '../domain/ids.ts';
-import type { IceResult } from '../ports.ts';
+import { relayOf, type RelayId } from '../domain/ids.ts';
+import type { IceResult, RelayStatus } from '../ports.ts';
 import type { Services } from '../services.ts';
 import { requireAdmin } from './authentication.ts';
 import { Problem, problemContent } from './problems.ts';
@@ -13,6 +13,9 @@ export const relayId = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, '1 to 63 lower-case letters, digits and hyphens')
   .openapi({ example: 'relay-1' });
+
+/** As which a relay connects: its id, or with several processes that of one of them. All show the relay's one secret. */
+export const relayProcessId = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}(\.[1-9]\d?)?$/);
 
 const noSuchRelay = problemContent('There is no such relay');
 const presetRelay = problemContent('The relay stands in RELAY_SECRETS: change it there');
@@ -37,7 +40,8 @@ const relayView = z
     id: z.string(),
     is_connected: z.boolean(),
     is_draining: z.boolean(),
-    capacity: z.int().nullable(),
+    processes: z.int().openapi({ description: 'How many of its processes are connected' }),
+    capacity: z.int().nullable().openapi({ description: 'Of all processes together' }),
     calls: z.int(),
     last_ice: z
       .object({
@@ -118,14 +122,16 @@ export function relayRoutes(services: Services) {
     ]);
     const preset = [...services.config.RELAY_SECRETS.keys()].map((id) => ({ id, createdAtMs: 0 }));
     const data = [...preset, ...known].map(({ id, createdAtMs }) => {
-      const relay = connected.find((item) => item.id === id);
+      const processes = connected.filter((item) => relayOf(item.id) === id);
+      const isConnected = processes.length > 0;
       return {
         id,
-        is_connected: relay !== undefined,
-        is_draining: relay?.isDraining ?? false,
-        capacity: relay?.capacity ?? null,
-        calls: relay?.load ?? 0,
-        last_ice: iceView(relay?.lastIce ?? null),
+        is_connected: isConnected,
+        is_draining: isConnected && processes.every(({ isDraining }) => isDraining),
+        processes: processes.length,
+        capacity: isConnected ? sum(processes.map(({ capacity }) => capacity)) : null,
+        calls: sum(processes.map(({ load }) => load)),
+        last_ice: iceView(latestIce(processes)),
         created_at: iso(createdAtMs),
       };
     });
@@ -159,6 +165,11 @@ function refusePreset({ config }: Services, id: string): void {
     throw new Problem('conflict', 'The relay stands in RELAY_SECRETS: change it there and deploy');
   }
 }
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+const latestIce = (processes: readonly RelayStatus[]): IceResult | null =>
+  processes.flatMap(({ lastIce }) => lastIce ?? []).toSorted((a, b) => b.atMs - a.atMs)[0] ?? null;
 
 const iceView = (ice: IceResult | null) =>
   ice && {

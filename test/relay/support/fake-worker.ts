@@ -49,7 +49,7 @@ export class FakeWorker {
   readonly #secret: string;
   #socket: WebSocket | undefined;
   /** Which relay process is behind a socket, from its `hello` on. */
-  readonly #instances = new Map<WebSocket, string>();
+  readonly #relays = new Map<WebSocket, { id: string; instance: string }>();
   #revs = new Map<string, CallWant>();
 
   private constructor(secret: string) {
@@ -83,10 +83,13 @@ export class FakeWorker {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Sends one frame; refuses what the protocol does not know, so that tests cannot drift from it. */
-  send(frame: FrameToRelay): void {
-    frameToRelay.parse(frame);
-    this.#socket?.send(JSON.stringify(frame));
+  /**
+   * Sends one frame; refuses what the protocol does not know, so that tests cannot drift from it.
+   *
+   * @param relayId whom; the one that connected last when absent
+   */
+  send(frame: FrameToRelay, relayId?: string): void {
+    reply(this.#socketOf(relayId), frame);
   }
 
   /** Sends text as it is. */
@@ -119,10 +122,10 @@ export class FakeWorker {
     return next;
   }
 
-  /** Breaks the socket without a close frame. */
-  cut(): void {
-    this.#socket?.terminate();
-    this.#socket = undefined;
+  /** Breaks the socket without a close frame. @param relayId whose; of the one that connected last when absent */
+  cut(relayId?: string): void {
+    this.#socketOf(relayId)?.terminate();
+    if (relayId === undefined) this.#socket = undefined;
   }
 
   events(callId?: string): RelayEvent[] {
@@ -146,28 +149,33 @@ export class FakeWorker {
   }
 
   async stop(): Promise<void> {
-    this.cut();
+    for (const socket of this.#sockets.clients) socket.terminate();
     this.#server.close();
     this.#server.closeAllConnections();
     await once(this.#server, 'close');
   }
 
-  /** As the worker does: a new process takes the place of an older one of the same relay. */
-  #greet(socket: WebSocket, instance: string): void {
+  #socketOf(relayId: string | undefined): WebSocket | undefined {
+    if (relayId === undefined) return this.#socket;
+    return [...this.#relays].find(([, { id }]) => id === relayId)?.[0];
+  }
+
+  /** As the worker does: a new process takes the place of an older one under the same id. */
+  #greet(socket: WebSocket, { relay_id: id, instance }: Hello): void {
     if (this.closeHelloWith !== undefined) {
       socket.close(this.closeHelloWith);
       this.closeHelloWith = undefined;
       return;
     }
-    for (const [other, itsInstance] of this.#instances)
-      if (itsInstance !== instance) other.close(CLOSE_REPLACED);
-    this.#instances.set(socket, instance);
-    this.send({ type: 'welcome', protocol: PROTOCOL_VERSION });
+    for (const [other, its] of this.#relays)
+      if (its.id === id && its.instance !== instance) other.close(CLOSE_REPLACED);
+    this.#relays.set(socket, { id, instance });
+    reply(socket, { type: 'welcome', protocol: PROTOCOL_VERSION });
   }
 
   #accept(socket: WebSocket): void {
     this.#socket = socket;
-    socket.on('close', () => this.#instances.delete(socket));
+    socket.on('close', () => this.#relays.delete(socket));
     socket.on('message', (data: Buffer) => {
       const text = data.toString();
       if (text === PING) {
@@ -177,10 +185,15 @@ export class FakeWorker {
       const parsed = parseFrame(frameFromRelay, text);
       if (!parsed.ok) throw new Error(`the relay broke the protocol: ${parsed.message}`);
       this.frames.push(parsed.frame);
-      if (parsed.frame.type === 'hello') this.#greet(socket, parsed.frame.instance);
+      if (parsed.frame.type === 'hello') this.#greet(socket, parsed.frame);
       else if (isEvent(parsed.frame) && this.acknowledges) {
-        this.send({ type: 'ack', seq: parsed.frame.seq });
+        reply(socket, { type: 'ack', seq: parsed.frame.seq });
       }
     });
   }
+}
+
+function reply(socket: WebSocket | undefined, frame: FrameToRelay): void {
+  frameToRelay.parse(frame);
+  socket?.send(JSON.stringify(frame));
 }

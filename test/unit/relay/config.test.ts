@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { describeConfig, environment, parseConfig } from '../../../relay/config.ts';
+import {
+  configOfProcess,
+  describeConfig,
+  environment,
+  parseConfig,
+} from '../../../relay/config.ts';
 
 const env = (change: Record<string, string | undefined> = {}) => ({
   ROOMLINE_URL: 'https://calls.example',
@@ -80,4 +85,30 @@ it('is listed whole in the example file, whose defaults are the real ones', () =
   const given = parseConfig({ ...listed, ...env() });
   const bare = parseConfig(env());
   expect(given).toEqual(bare);
+});
+
+it('gives each of several processes an id and ports of its own', () => {
+  const result = parseConfig(
+    env({ RELAY_UDP_PORTS: '40000-40099', RELAY_CAPACITY: '33', RELAY_HTTP_PORT: '8080' }),
+    3,
+  );
+  if (!result.ok) throw new Error('refused');
+  const own = [1, 2, 3].map((number) => configOfProcess(result.config, number, 3));
+  expect(own.map(({ RELAY_ID }) => RELAY_ID)).toEqual(['relay-1.1', 'relay-1.2', 'relay-1.3']);
+  expect(own.map(({ RELAY_UDP_PORTS }) => RELAY_UDP_PORTS)).toEqual([
+    { first: 40_000, last: 40_032 },
+    { first: 40_033, last: 40_065 },
+    { first: 40_066, last: 40_098 },
+  ]);
+  expect(own.map(({ RELAY_HTTP_PORT }) => RELAY_HTTP_PORT)).toEqual(Array(3).fill(undefined));
+  expect(own[0]).toMatchObject({ RELAY_CAPACITY: 33, RELAY_SECRET: 'a-very-secret-secret' });
+});
+
+it('wants a port for every call of every process', () => {
+  expect(
+    parseConfig(env({ RELAY_UDP_PORTS: '40000-40099', RELAY_CAPACITY: '34' }), 3),
+  ).toMatchObject({
+    ok: false,
+    problems: [expect.stringMatching(/^RELAY_UDP_PORTS: .*3 processes/)],
+  });
 });
