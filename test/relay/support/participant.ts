@@ -55,14 +55,14 @@ export class Participant {
   }
 
   /** Publishes a microphone track that carries a tone; 0 Hz is silence. */
-  async speak(toneHz: number): Promise<void> {
+  async speak(toneHz: number, { dtx = false } = {}): Promise<void> {
     this.#toneHz = toneHz;
     if (this.#source) return;
     this.#source = new AudioSource(SAMPLE_RATE_HZ, 1);
     const track = LocalAudioTrack.createAudioTrack('microphone', this.#source);
     const options = new TrackPublishOptions({
       source: TrackSource.SOURCE_MICROPHONE,
-      dtx: false,
+      dtx,
       red: false,
     });
     this.#publication = await this.room.localParticipant?.publishTrack(track, options);
@@ -87,9 +87,14 @@ export class Participant {
     this.#toneHz = toneHz;
   }
 
+  /** Of the microphone. */
+  get trackSid(): string {
+    return this.#publication?.sid ?? '';
+  }
+
   async unpublish(): Promise<void> {
-    const sid = this.#publication?.sid;
-    if (sid) await this.room.localParticipant?.unpublishTrack(sid);
+    this.#source = undefined;
+    await this.room.localParticipant?.unpublishTrack(this.trackSid);
   }
 
   /** Resolves when it has left; a client that is stuck while it reconnects is left behind. */

@@ -90,13 +90,17 @@ export class Rig {
     options: LitePhoneOptions & { audience?: Partial<Audience> } = {},
   ): Promise<Call> {
     const call = await this.answeredCall(options);
+    await this.enter(call, options.audience);
+    return call;
+  }
+
+  /** Brings up the media of an answered call, and the caller into its room. */
+  async enter(call: Call, audience: Partial<Audience> = {}): Promise<void> {
     await roomService(this.livekit).createRoom({ name: call.id, emptyTimeout: 60 });
     const room = { url: this.livekit.url, token: await callerToken(this.livekit, call.id) };
-    const audience = options.audience ?? {};
     this.worker.want(call.id, { connect: true, room, audience });
     await this.worker.event(call.id, 'media-up');
     await this.worker.event(call.id, 'room-joined');
-    return call;
   }
 
   /** A phone that rings because we call it: our offer is with the provider, its answer not yet with the relay. */
