@@ -3,8 +3,8 @@ import { readReports, REPORT_INTERVAL_MS, type ReceptionReport } from './domain/
 import type { PlayPacket, Sound } from './domain/player.ts';
 import { Playout, type Play } from './domain/playout.ts';
 import { isRtcp } from './domain/rtp.ts';
-import type { Clock, LegIdentity, OpenMixLine, RoomLink } from './ports.ts';
-import type { CallStats } from './protocol.ts';
+import type { CallRecorder, Clock, LegIdentity, OpenMixLine, RoomLink } from './ports.ts';
+import type { CallStats, CallWant } from './protocol.ts';
 import { Pump } from './pump.ts';
 import { Voices } from './voices.ts';
 
@@ -32,6 +32,7 @@ export type BridgeDeps = {
   /** What the caller hears on hold and while the room is away. */
   readonly holdSound: Sound;
   readonly openMixLine: OpenMixLine;
+  readonly recorder: CallRecorder;
 };
 
 /** Payload types of Opus with the provider. */
@@ -72,7 +73,7 @@ export class Bridge {
     };
     // Spec: RFC 3550 section 5.1, both numbers start at random.
     const start = () => ({ sequence: random(0x1_0000), timestamp: random(0x1_0000_0000) });
-    this.#toCaller = new Pump(start(), (packet) => deps.send(packet));
+    this.#toCaller = new Pump(start(), (packet) => deps.send(packet), deps.recorder.sent);
     this.#voices = new Voices(this.#toCaller, deps);
     this.#fromCaller = new Pump(start(), (packet) => this.#room?.send(packet));
     this.#playout = new Playout(deps.holdSound);
@@ -96,6 +97,7 @@ export class Bridge {
     this.#reportAtMs = nowMs + REPORT_INTERVAL_MS / 2;
     this.#toCaller.countFrom(nowMs);
     this.#fromCaller.countFrom(nowMs);
+    this.#deps.recorder.open(nowMs);
     const { ssrc, cname } = this.identity;
     this.#toCaller.start({ ssrc, cname, payloadType: this.#opus.sent, audioLevelId: 0 }, nowMs);
     this.#toCaller.open(nowMs);
@@ -164,6 +166,11 @@ export class Bridge {
     this.#keepsEarly = true;
   }
 
+  /** Whether both voices are recorded. */
+  record(state: CallWant['recording']): void {
+    this.#deps.recorder.want(state, this.#deps.clock.nowMs());
+  }
+
   /** One packet of the provider's leg. */
   heard(bytes: Uint8Array): void {
     const nowMs = this.#deps.clock.nowMs();
@@ -176,9 +183,14 @@ export class Bridge {
     if (!(this.#isOpen || (this.#keepsEarly && !this.#isJoined))) return;
     const view = pump.receive(bytes, 0);
     if (!view) return;
-    if (!this.#opus.received.includes(view.payloadType)) pump.skip(CALLER, nowMs);
-    else if (!pump.count(CALLER, nowMs)) return;
-    else if (this.#playout.isHeld) pump.leaveOut(CALLER);
+    if (!this.#opus.received.includes(view.payloadType)) {
+      pump.skip(CALLER, nowMs);
+      return;
+    }
+    if (!pump.count(CALLER, nowMs)) return;
+    const { payloadStart, payloadEnd, timestamp } = view;
+    this.#deps.recorder.heard(bytes, payloadStart, payloadEnd, timestamp, nowMs);
+    if (this.#playout.isHeld) pump.leaveOut(CALLER);
     else pump.pass(CALLER, bytes, nowMs);
   }
 
@@ -224,12 +236,14 @@ export class Bridge {
     if (!this.#playout.isInstead) this.#voices.tick(nowMs);
     this.#toCaller.tick(nowMs);
     this.#fromCaller.tick(nowMs);
+    this.#deps.recorder.tick(nowMs);
     if (nowMs >= this.#reportAtMs) this.#report(nowMs);
   }
 
   /** The call is over: frees what is shared with others. Nothing may be called afterwards but `stats`. */
   close(): void {
     this.#voices.close();
+    this.#deps.recorder.close(this.#deps.clock.nowMs());
   }
 
   /** How long the open path has brought nothing of the provider's, in ms. */

@@ -49,6 +49,11 @@ export const environment = z.object({
   RELAY_LIVEKIT_URL: url(['http:', 'https:', 'ws:', 'wss:']).optional(),
   /** Calls at once in each process; about 100 fit on one core. */
   RELAY_CAPACITY: integer(1, 10_000).default(50),
+  /**
+   * Folder for recordings until the worker has them; made when the first begins, readable by nobody else. Each relay uses a folder
+   * of its own in there.
+   */
+  RELAY_RECORDINGS_DIR: z.string().default('recordings'),
   /** Port of `/healthz`, `/readyz` and `/metrics`; no HTTP when absent. */
   RELAY_HTTP_PORT: integer(1, 65_535).optional(),
   /** Address of that port. Loopback by default: probes of an orchestrator need 0.0.0.0. */

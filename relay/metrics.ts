@@ -4,6 +4,8 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { NewEvent } from './outbox.ts';
 import type { Clock, Ticker } from './ports.ts';
 import type { ProcessReport } from './process-report.ts';
+import { addRecordingMetrics } from './recorder-metrics.ts';
+import type { RecordingFigures } from './recordings.ts';
 import { RELAY_END_REASONS, type CallStats } from './protocol.ts';
 
 /** What is true of the relay at the moment somebody asks. */
@@ -125,6 +127,11 @@ export class Metrics {
       'Events given up since the start, because the worker was away for too long',
       () => state().dropped,
     );
+  }
+
+  /** Shows recordings as well. @param figures is asked whenever somebody reads the metrics */
+  showRecordings(figures: () => RecordingFigures): void {
+    addRecordingMetrics(this.#registry, figures);
   }
 
   /** The relay takes a new call. */

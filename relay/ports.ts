@@ -4,6 +4,7 @@ import type { Arrival } from './domain/jitter-buffer.ts';
 import type { MixHandlers } from './domain/mix-call.ts';
 import type { Sound } from './domain/player.ts';
 import type { Answer, Offer } from './domain/sdp.ts';
+import type { CallWant } from './protocol.ts';
 
 /** Structured log: a static event name and fields. Personal data only under the field `pii`; never SDP or tokens. */
 export type Log = {
@@ -209,3 +210,72 @@ export type OpenMixLine = (
     onLost: () => void;
   },
 ) => MixLine | undefined;
+
+/** Takes both voices of one call into its recording. Bytes that it is given must not change afterwards. */
+export type CallRecorder = {
+  want: (state: CallWant['recording'], nowMs: number) => void;
+  /** The path is open. */
+  open: (nowMs: number) => void;
+  /** One packet of the caller's. */
+  heard: (bytes: Uint8Array, start: number, end: number, timestamp: number, nowMs: number) => void;
+  /** One packet that the caller is sent. @param dueMs its slot in the stream, on our clock */
+  sent: (
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    timestamp: number,
+    dueMs: number,
+    nowMs: number,
+  ) => void;
+  /** Call it every second at least. */
+  tick: (nowMs: number) => void;
+  /** The call is over. Harmless when repeated. */
+  close: (nowMs: number) => void;
+};
+
+/** Gives a call its recorder, which does nothing until it is wanted to. */
+export type OpenRecorder = (callId: string) => CallRecorder;
+
+/** What the worker is told of a finished recording. */
+export type FinishedRecording = {
+  readonly bytes: number;
+  readonly durationMs: number;
+  /** Hex; `relay/domain/recording-scan.ts` says of what. */
+  readonly sha256: string;
+};
+
+/** A recording on its way to the disk. */
+export type RecordingFile = {
+  /** Appends whole pages; resolves when they are on the disk. One after the other. */
+  append: (pages: Uint8Array) => Promise<void>;
+  close: () => Promise<void>;
+};
+
+/** The recordings on the relay's disk, by call. */
+export type RecordingFolder = {
+  /** @throws Error when there is one of this call already */
+  create: (callId: string) => Promise<RecordingFile>;
+  list: () => Promise<string[]>;
+  /** When something was last written to it, by the wall clock; `undefined` when it is not there. */
+  changedAtMs: (callId: string) => Promise<number | undefined>;
+  /**
+   * Reads one, and makes it whole if it was broken off.
+   *
+   * @returns `undefined` when there is no sound in it
+   */
+  examine: (callId: string) => Promise<FinishedRecording | undefined>;
+  read: (callId: string) => AsyncIterable<Uint8Array>;
+  remove: (callId: string) => Promise<void>;
+};
+
+/**
+ * Brings a recording to the worker.
+ *
+ * @returns `kept`, or why nobody will ever take it: `refused`
+ * @throws Error when it may be tried again
+ */
+export type UploadRecording = (
+  callId: string,
+  recording: FinishedRecording,
+  body: AsyncIterable<Uint8Array>,
+) => Promise<'kept' | 'refused'>;

@@ -1,6 +1,6 @@
 // One direction of a call: packets of sources go in, one unbroken stream of finished RTP packets comes out.
 import { Arrivals } from './domain/arrivals.ts';
-import { LevelEstimate, LEVEL_SILENT, SILENCE_FRAME } from './domain/opus.ts';
+import { LevelEstimate, LEVEL_SILENT, OPUS_TICKS_PER_MS, SILENCE_FRAME } from './domain/opus.ts';
 import { ReceiverReports } from './domain/receiver-reports.ts';
 import { middleOf, writeSenderReport, type ReceptionReport } from './domain/rtcp.ts';
 import {
@@ -22,6 +22,16 @@ export type StreamIdentity = {
   readonly cname: string;
 };
 
+/** Hears of each packet that goes out. The bytes do not change afterwards. @param dueMs the packet's slot, on our clock */
+export type OnSent = (
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  timestamp: number,
+  dueMs: number,
+  nowMs: number,
+) => void;
+
 /** An Opus packet is at most 1275 bytes a frame; with a header this fits whatever arrives over one UDP packet. */
 const PACKET_BYTES_MAX = 1_600;
 
@@ -36,6 +46,7 @@ export class Pump {
   readonly #reports = new ReceiverReports();
   #identity: StreamIdentity = { ssrc: 0, payloadType: 0, audioLevelId: 0, cname: '' };
   readonly #send: (packet: Uint8Array) => void;
+  readonly #onSent: OnSent | undefined;
   readonly #stitcher: Stitcher;
   readonly #levels = new LevelEstimate();
   readonly #view: RtpView = emptyRtpView();
@@ -58,8 +69,13 @@ export class Pump {
    * @param start first sequence number (16 bits) and timestamp (32 bits), random
    * @param send takes one finished packet, whose bytes are reused afterwards
    */
-  constructor(start: { sequence: number; timestamp: number }, send: (packet: Uint8Array) => void) {
+  constructor(
+    start: { sequence: number; timestamp: number },
+    send: (packet: Uint8Array) => void,
+    onSent?: OnSent,
+  ) {
     this.#send = send;
+    this.#onSent = onSent;
     this.#stitcher = new Stitcher(this.#emit, start.sequence, start.timestamp);
   }
 
@@ -261,6 +277,10 @@ export class Pump {
       else if (this.isOpen) this.#filled += 1;
     }
     this.#send(scratch.subarray(0, at + length));
+    if (!this.#onSent) return;
+    const nowMs = this.#nowMs;
+    const dueTicks = (timestamp - this.#stitcher.timestampAt(nowMs)) | 0;
+    this.#onSent(bytes, start, end, timestamp, nowMs + dueTicks / OPUS_TICKS_PER_MS, nowMs);
   };
 }
 

@@ -1,10 +1,14 @@
 // The relay put together from its parts. What runs in the process (signals, exit) is the entry file's.
 import { randomInt, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createJoinRoom } from './adapters/livekit-room.ts';
 import { startMixWorker } from './adapters/mixing-worker.ts';
 import { createFetchPrompt } from './adapters/prompt-file.ts';
+import { createRecordingFolder } from './adapters/recording-disk.ts';
 import { loadSound } from './adapters/sounds.ts';
 import { createTicker } from './adapters/ticker.ts';
+import { createUpload } from './adapters/upload.ts';
 import { createOfferLeg, createOpenLeg } from './adapters/whatsapp-leg.ts';
 import type { Config } from './config.ts';
 import { serveHealth } from './health.ts';
@@ -14,10 +18,14 @@ import { Mixing } from './mixing.ts';
 import type { Clock, Log } from './ports.ts';
 import type { ProcessReport } from './process-report.ts';
 import { Prompts } from './prompts.ts';
+import { Recordings } from './recordings.ts';
 import { Registry } from './registry.ts';
 
 /** How long the last reports may take to be acknowledged before the process goes anyway. */
 const FLUSH_MS_MAX = 5_000;
+
+/** How long recordings may take to reach the worker before the process goes anyway; the next one brings the rest. */
+const UPLOAD_MS_MAX = 60_000;
 
 /** What more threads than these mix is more than one process forwards. */
 const MIX_THREADS_MAX = 4;
@@ -74,6 +82,14 @@ export async function startRelay(config: Config, log: Log, coresLeft = 1): Promi
     clock,
     log,
   });
+  const recordings = new Recordings({
+    folder: createRecordingFolder(join(config.RELAY_RECORDINGS_DIR, `of-${config.RELAY_ID}`)),
+    upload: createUpload(workerOptions),
+    clock,
+    log,
+    random: (below) => randomInt(below),
+  });
+  metrics.showRecordings(() => recordings.figures);
   const registry: Registry = new Registry(config.RELAY_CAPACITY, {
     openLeg: createOpenLeg(legOptions, log),
     offerLeg: createOfferLeg(legOptions, log),
@@ -83,6 +99,7 @@ export async function startRelay(config: Config, log: Log, coresLeft = 1): Promi
     clock,
     ticker,
     openMixLine: mixing.open,
+    openRecorder: recordings.open,
     log,
     random: (below) => randomInt(below),
     emit: (event) => {
@@ -124,7 +141,10 @@ export async function startRelay(config: Config, log: Log, coresLeft = 1): Promi
         );
   const stopWatching = metrics.watchEventLoop();
   link.start();
+  await recordings.start();
 
+  /** Nobody wants to wait any longer. */
+  const isStopped = Promise.withResolvers<void>();
   let drained: Promise<void> | undefined;
   const drain = async () => {
     const empty = registry.drain();
@@ -132,14 +152,18 @@ export async function startRelay(config: Config, log: Log, coresLeft = 1): Promi
     log.info({ live: registry.liveCalls().length }, 'relay.draining');
     await empty;
     mixing.stop();
-    await link.flush(FLUSH_MS_MAX);
+    const enough = [sleep(UPLOAD_MS_MAX, undefined, { ref: false }), isStopped.promise];
+    await Promise.all([link.flush(FLUSH_MS_MAX), recordings.settle(Promise.race(enough))]);
     link.stop();
     stopHealth();
     stopWatching();
   };
   return {
     drain: () => (drained ??= drain()),
-    endCalls: () => registry.closeAll('relay stopped'),
+    endCalls: () => {
+      registry.closeAll('relay stopped');
+      void sleep(FLUSH_MS_MAX, undefined, { ref: false }).then(isStopped.resolve);
+    },
     report: async () => ({ unready: unready() ?? null, metrics: await metrics.values() }),
   };
 }

@@ -14,6 +14,7 @@ import type {
   OfferLeg,
   OpenLeg,
   OpenMixLine,
+  OpenRecorder,
   RoomLink,
   Ticker,
 } from './ports.ts';
@@ -40,6 +41,7 @@ export type SessionDeps = RoomStayDeps & {
   readonly holdSound: Sound;
   readonly loadPrompt: LoadPrompt;
   readonly openMixLine: OpenMixLine;
+  readonly openRecorder: OpenRecorder;
   /** Reports an event of a call; kept until the worker has it. */
   readonly emit: (event: NewEvent) => void;
   /** Reports that a wanted state is in force. */
@@ -80,6 +82,7 @@ export class Session {
       send: (packet) => this.#leg?.send(packet),
       holdSound: deps.holdSound,
       openMixLine: deps.openMixLine,
+      recorder: deps.openRecorder(callId),
     });
     this.closed = new Promise((resolve) => (this.#settleClosed = resolve));
   }
@@ -221,7 +224,8 @@ export class Session {
   /** Brings leg, room and path to the wanted state. */
   #follow(): void {
     if (this.isEnded || !this.#leg || !this.#wanted) return;
-    const { connect, open, room, audience, hold, playing } = this.#wanted;
+    const { connect, open, room, audience, hold, playing, recording } = this.#wanted;
+    this.#bridge.record(recording);
     // What we offered connects with the provider's answer.
     if (connect && !this.#isOffering) this.#connect(this.#leg);
     if (room) this.#stay ??= this.#enter();

@@ -25,8 +25,8 @@ const PACKET_SEGMENTS_MAX = Math.floor(PACKET_BYTES_MAX / SEGMENT_BYTES_MAX) + 1
 
 const SEGMENTS_MAX = 255;
 
-/** Two voices at 64 kbit/s fill a page of a second with this; with more, pages are shorter. */
-const BODY_BYTES_MAX = 16_384;
+/** A second of two voices at 64 kbit/s, and one more packet; of what is coded with more, pages are shorter. */
+const BODY_BYTES_MAX = 20_480;
 
 /** The segment table has as many bytes as there are segments; the page starts wherever it then has to. */
 const BODY_AT = PAGE_HEADER_BYTES + SEGMENTS_MAX;

@@ -57,6 +57,30 @@ it('shows the relay as it is at the moment of reading', async () => {
   expect(after.value('roomline_relay_outbox_dropped_events')).toBe(2);
 });
 
+it('shows recordings as they are, and what became of them', async () => {
+  const { metrics, read } = rig();
+  const figures = {
+    active: 2,
+    waiting: 3,
+    writtenBytes: 4_000,
+    failed: 5,
+    uploaded: 6,
+    uploadFailures: 7,
+    refused: 8,
+  };
+  metrics.showRecordings(() => figures);
+  // Asked twice, nothing is counted twice.
+  await read();
+  const shown = await read();
+  expect(shown.value('roomline_relay_recordings')).toBe(2);
+  expect(shown.value('roomline_relay_recordings_waiting')).toBe(3);
+  expect(shown.value('roomline_relay_recorded_bytes_total')).toBe(4_000);
+  expect(shown.value('roomline_relay_recordings_failed_total')).toBe(5);
+  expect(shown.value('roomline_relay_recordings_uploaded_total')).toBe(6);
+  expect(shown.value('roomline_relay_recording_upload_failures_total')).toBe(7);
+  expect(shown.value('roomline_relay_recordings_refused_total')).toBe(8);
+});
+
 it('names and types every metric as Prometheus wants it, and labels none with an id', async () => {
   const { metrics, read } = rig();
   metrics.taken('c1');

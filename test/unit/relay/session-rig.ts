@@ -1,6 +1,7 @@
 // A session between a leg and a room that do what a test tells them.
 import type { NewEvent } from '../../../relay/outbox.ts';
 import type {
+  CallRecorder,
   JoinRoom,
   Leg,
   LegHandlers,
@@ -34,6 +35,16 @@ export const AGENTS_ONLY = { named: [], excluded: [], ai: false, everyone: false
 export const HOLD = Uint8Array.of(0x78, ...Array<number>(30).fill(200));
 
 export const place = { url: 'ws://livekit', token: 'token' };
+
+/** Records nothing. */
+const NO_RECORDER: CallRecorder = {
+  want: () => undefined,
+  open: () => undefined,
+  heard: () => undefined,
+  sent: () => undefined,
+  tick: () => undefined,
+  close: () => undefined,
+};
 
 /** A session between a leg and a room that do what a test tells them. */
 export function rig(change: Partial<SessionDeps> = {}) {
@@ -90,6 +101,7 @@ export function rig(change: Partial<SessionDeps> = {}) {
     holdSound: [HOLD],
     loadPrompt: async () => ({ ok: false, message: 'there are no prompts' }),
     openMixLine: () => undefined,
+    openRecorder: () => NO_RECORDER,
     random: () => 7,
     emit: (event) => events.push(event),
     emitIs: (_callId, rev) => revs.push(rev),
