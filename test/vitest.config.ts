@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
  * Kinds run one after the other in this order, because media suffers from what computes beside it. End-to-end tests mostly wait
  * for phones, timers and processes, so two files of them run at once.
  */
-const ORDER = { worker: 0, unit: 1, relay: 2, browser: 3, e2e: 4, crowd: 5 } as const;
+const ORDER = { worker: 0, unit: 1, relay: 2, browser: 3, e2e: 4, network: 5, crowd: 6 } as const;
 
 const nodeProject = (
   name: keyof typeof ORDER,
@@ -73,6 +73,7 @@ export default defineConfig({
       },
       nodeProject('relay', 60_000, 1),
       nodeProject('e2e', 120_000, 2, [CROWD]),
+      nodeProject('network', 120_000, 1),
       nodeProject('crowd', 120_000, 1, [], [CROWD]),
       nodeProject('browser', 120_000, 1),
     ],

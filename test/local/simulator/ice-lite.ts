@@ -43,6 +43,8 @@ export class IceLiteAgent {
   };
   /** Settles when the peer has nominated an address; stays pending when the agent closes before. */
   readonly nominated: Promise<void>;
+  /** So many authentic checks are still refused with 487. */
+  roleConflicts = 0;
   /** Called with every datagram that is not STUN, from an address that passed a check. */
   onDatagram: (datagram: Buffer) => void = () => {};
 
@@ -125,6 +127,10 @@ export class IceLiteAgent {
     if (!named || !isAuthentic(datagram, this.password)) return refuse(401);
     // Spec: RFC 8445 section 6.1.1: the full agent controls when the other one is lite.
     if (request.role === 'controlled') return refuse(487);
+    if (this.roleConflicts > 0) {
+      this.roleConflicts--;
+      return refuse(487);
+    }
     this.counts.answered++;
     this.#checked.add(`${source.host}:${source.port}`);
     this.#write(writeBindingSuccess(request.transactionId, source, this.password), source);

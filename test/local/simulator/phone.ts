@@ -20,6 +20,10 @@ export type LitePhoneOptions = {
   bind?: string;
   /** UDP port, default any free one. */
   port?: number;
+  /** UDP port to offer instead of its own, of a path that leads there. */
+  offeredPort?: number;
+  /** So many checks are refused with 487 before one is answered, as by a peer that claims the same role. Default none. */
+  roleConflicts?: number;
   /** What `startTalking` plays when it is not told, default a 440 Hz tone. */
   play?: Signal;
   /** `wire` (default) is what captures show; `documented` is the older sample of Meta's documentation. */
@@ -85,6 +89,7 @@ export class LitePhone {
     called?: { sdp: string; business: BusinessOffer },
   ) {
     this.#agent = agent;
+    agent.roleConflicts = options.roleConflicts ?? 0;
     this.#now = options.now ?? processClock;
     this.#play = options.play ?? DEFAULT_SIGNAL;
     // Encoding takes some 40 ms the first time; done now, it does not delay the accept.
@@ -100,7 +105,7 @@ export class LitePhone {
     const write = options.shape === 'documented' ? writeDocumentedOffer : writeOffer;
     const text = write({
       host: options.bind ?? '127.0.0.1',
-      port: agent.port,
+      port: options.offeredPort ?? agent.port,
       ufrag: agent.ufrag,
       password: agent.password,
       fingerprint,
@@ -231,6 +236,11 @@ export class LitePhone {
   said(): { packets: number; firstPacketAtMs: number | null; ssrc: number } {
     const { packetsSent, firstSentAtMs, ssrc } = this.#talking;
     return { packets: packetsSent, firstPacketAtMs: firstSentAtMs, ssrc };
+  }
+
+  /** The UDP port that it listens on. */
+  get port(): number {
+    return this.#agent.port;
   }
 
   /** What the ICE agent saw. */

@@ -76,12 +76,18 @@ export class Rig {
 
   /** A phone whose offer the relay has answered; nothing is connected yet. */
   async answeredCall(options: LitePhoneOptions = {}): Promise<Call> {
+    const call = await this.deafCall(options);
+    await call.phone.applyAnswer((await this.worker.event(call.id, 'answered')).sdp);
+    return call;
+  }
+
+  /** The same before the provider has the answer: its phone ignores checks. */
+  async deafCall(options: LitePhoneOptions = {}): Promise<Call> {
     const id = newCallId();
     const phone = await LitePhone.create(options);
     this.#phones.push(phone);
     this.worker.send({ type: 'call.answer', call_id: id, sdp: phone.offer });
-    const { sdp } = await this.worker.event(id, 'answered');
-    await phone.applyAnswer(sdp);
+    await this.worker.event(id, 'answered');
     return { id, phone };
   }
 
@@ -95,11 +101,11 @@ export class Rig {
   }
 
   /** Brings up the media of an answered call, and the caller into its room. */
-  async enter(call: Call, audience: Partial<Audience> = {}): Promise<void> {
+  async enter(call: Call, audience: Partial<Audience> = {}, withinMs?: number): Promise<void> {
     await roomService(this.livekit).createRoom({ name: call.id, emptyTimeout: 60 });
     const room = { url: this.livekit.url, token: await callerToken(this.livekit, call.id) };
     this.worker.want(call.id, { connect: true, room, audience });
-    await this.worker.event(call.id, 'media-up');
+    await this.worker.event(call.id, 'media-up', () => true, withinMs);
     await this.worker.event(call.id, 'room-joined');
   }
 
