@@ -5,6 +5,7 @@ import { CallBook } from '../../../worker/call-book.ts';
 import {
   isOver,
   type Actor,
+  type AudioCommand,
   type Call,
   type Claim,
   type Decision,
@@ -35,6 +36,8 @@ export interface BoardDeps {
   readonly acted: (board: Board, call: Call, decision: Decision, entry: StoredEntry) => void;
   /** Negative control: events of the book that are kept from it. */
   readonly isDeaf: boolean;
+  /** Negative control: relays are not told who is on hold. */
+  readonly isSilentAboutHold: boolean;
 }
 
 const access = {
@@ -185,6 +188,10 @@ export class Board implements Writer, Host {
     return this.#work(() => this.book.apply(id, { type: 'end', actor }));
   }
 
+  steer(id: CallId, command: AudioCommand, actor: Actor): Promise<Call | null> {
+    return this.#work(() => this.book.apply(id, { type: 'audio', command, actor }));
+  }
+
   // ---- sockets ---------------------------------------------------------------------------------------------------------------
 
   async receive(socket: TestSocket, text: string): Promise<void> {
@@ -206,7 +213,8 @@ export class Board implements Writer, Host {
 
   #act(call: Call, decision: Decision, entry: StoredEntry): void {
     this.#deps.acted(this, call, decision, entry);
-    for (const message of decision.messages) this.desk.tell(call, message);
+    const isKept = this.#deps.isSilentAboutHold && entry.type === 'held';
+    for (const message of isKept ? [] : decision.messages) this.desk.tell(call, message);
     for (const job of decision.jobs) void this.#work(() => this.#run(call, job));
   }
 

@@ -12,6 +12,7 @@ it.each<[control: Control, what: string, violation: string]>([
   ['no-fence', 'an outdated Switchboard writes over the other one', 'outcome-changed'],
   ['deaf-to-lost-relays', 'nobody hears of relays that are lost', 'caller-alone'],
   ['dials-twice', 'dials are repeated', 'dialled-twice'],
+  ['silent-about-hold', 'relays are not told who is on hold', 'sounds-otherwise'],
   ['no-alarm', 'nobody wakes the Switchboard', 'stuck-call'],
 ])('%s: %s, and it is noticed', async (control, _what, violation) => {
   const kinds = new Set<string>();

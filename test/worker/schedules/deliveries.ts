@@ -1,6 +1,6 @@
 // The provider's news as the worker hands them to the Switchboard after reading a webhook.
+import type { CallPolicy } from '../../../worker/domain/call.ts';
 import type { CallId, ContactId, NumberId } from '../../../worker/domain/ids.ts';
-import { NO_POLICY } from '../../../worker/domain/step-inbound.ts';
 import type { Contact } from '../../../worker/ports.ts';
 import type { Delivery } from '../../../worker/switchboard.ts';
 import type { MetaCall, MetaNews } from './meta.ts';
@@ -25,7 +25,7 @@ export function deliveryOf(
   call: MetaCall,
   news: MetaNews,
   nowMs: number,
-  more: { readonly hasFallbackText: boolean; readonly hidesOpaque: boolean },
+  more: Pick<CallPolicy, 'hasFallbackText' | 'recording'> & { readonly hidesOpaque: boolean },
 ): Delivery {
   const atMs = wholeSecond(nowMs);
   const { user, wacid: providerCallId } = call;
@@ -44,7 +44,7 @@ export function deliveryOf(
   switch (news.type) {
     case 'offer': {
       const contact = contactOf(user);
-      const { hasFallbackText } = more;
+      const { hasFallbackText, recording } = more;
       const caller = { contactId: contact.id, phone: user };
       const isLeftToVoicemail = false;
       const offered = {
@@ -60,7 +60,7 @@ export function deliveryOf(
           id,
           caller,
           payload: null,
-          policy: { ...NO_POLICY, hasFallbackText, isLeftToVoicemail },
+          policy: { hasFallbackText, isLeftToVoicemail, recording },
           ...offered,
         },
       };

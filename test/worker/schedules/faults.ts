@@ -73,6 +73,8 @@ export const SITUATIONS = [
   'claims-at-once',
   'claim-and-hang-up-at-once',
   'end-requested',
+  'sound-steered',
+  'announcement-failed',
   'dials-at-once',
   'no-relay',
   'outdated-writer-fenced',

@@ -197,6 +197,8 @@ it('what a relay says while the record cannot be read is not forgotten', async (
         endsAfterMs: null,
         farewell: 'user',
         hasFallbackText: false,
+        recording: null,
+        steers: [],
         ringLimitMs: 60_000,
       },
     ],

@@ -2,6 +2,7 @@
 // what the record says, and shares no rule with the worker.
 import type { Commit } from './record.ts';
 import type { Simulation } from './simulation.ts';
+import { wrongSound } from './sound.ts';
 
 export interface Violation {
   /** A stable name, to be counted. */
@@ -50,6 +51,8 @@ export class Judge {
         `${last.claim.agentId} lost it to ${call.claim.agentId}`,
       );
     }
+    const wrong = wrongSound({ call, entry }, last);
+    if (wrong !== null) this.violated('sound-made-up', id, wrong);
     if (last.providerCallId !== null && call.providerCallId !== last.providerCallId) {
       this.violated('renamed', id, `${last.providerCallId} became ${call.providerCallId}`);
     }

@@ -1,6 +1,7 @@
 // What is asked while calls are connected, and at the end of a schedule.
 import type { MetaCall } from './meta.ts';
 import type { Schedule } from './schedule.ts';
+import { watchSound } from './sound.ts';
 
 /**
  * How long a connected caller may hear nobody once nothing is wrong any more, in ms: an agent whose connection broke may return
@@ -32,6 +33,7 @@ function watchRinging({ world }: Schedule, call: MetaCall): void {
 function watchConnected(schedule: Schedule, call: MetaCall): void {
   const { world } = schedule;
   const { nowMs } = world.sim;
+  watchSound(world, call, world.sessionsOf(call));
   const plan = schedule.started.find(({ callId }) => callId === call.callId)?.plan;
   // In a room that is open to everybody nobody in particular is expected.
   if (plan?.kind === 'outbound' && plan.target === 'room') return;

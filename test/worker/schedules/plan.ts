@@ -1,5 +1,6 @@
 // What a schedule consists of, as data that fast-check makes and shrinks: calls, what people do in them, and what goes wrong.
 import fc from 'fast-check';
+import { soundPlan, type SoundPlan } from './sound.ts';
 import { ARMED, DISRUPTIONS, type ArmedFault, type Fault } from './faults.ts';
 
 /** What an agent does about one call. Times in ms. */
@@ -16,7 +17,7 @@ export interface AgentPlan {
   readonly returnsAfterMs: number | null;
 }
 
-interface CallPlan {
+interface CallPlan extends SoundPlan {
   readonly atMs: number;
   /** Calls with the same user of one schedule. */
   readonly user: 0 | 1;
@@ -105,6 +106,7 @@ const callPlan = {
   endsAfterMs: maybe(2),
   farewell: fc.constantFrom('user', 'user-untold', 'api'),
   hasFallbackText: fc.boolean(),
+  ...soundPlan,
 } as const;
 
 /** People who want to talk: without them hardly any schedule gets to a conversation. */

@@ -1,9 +1,11 @@
 // One call at a modelled relay: its leg to the provider, its place in the room. It does what it is told and reports what happens.
 import type { CallWant, RelayEndReason, RelayEvent } from '../../../relay/protocol.ts';
+import type { CallAudio } from '../../../worker/domain/call.ts';
 import type { Random } from '../../bench/random.ts';
 import type { MetaCall } from './meta.ts';
 import type { LeaveReason, Member, Rooms } from './rooms.ts';
 import type { Simulation } from './simulation.ts';
+import { isAsDecided, Player } from './sound.ts';
 
 type WithoutSequence<T> = T extends unknown ? Omit<T, 'seq' | 'at_ms'> : never;
 export type NewEvent = WithoutSequence<RelayEvent>;
@@ -18,6 +20,8 @@ export interface SessionDeps {
   readonly rooms: Rooms;
   readonly instance: string;
   readonly metaOf: (callId: string) => MetaCall | undefined;
+  /** As it was decided in this version of the call. */
+  readonly soundOf: (callId: string, version: number) => CallAudio | undefined;
   readonly emit: (event: NewEvent) => void;
   readonly ended: (session: Session) => void;
   /** Somebody can hear the caller and be heard. */
@@ -31,6 +35,7 @@ export class Session {
   readonly sdp: string;
   readonly isOffering: boolean;
   isOpen = false;
+  readonly player: Player;
   #state: 'preparing' | 'prepared' | 'connecting' | 'up' | 'ended' = 'preparing';
   #want: CallWant | null = null;
   #hasAnswer: boolean;
@@ -49,6 +54,10 @@ export class Session {
     this.#hasAnswer = !isOffering;
     this.sdp = `sdp of ${deps.instance} for ${callId}`;
     this.#deps = deps;
+    this.player = new Player(deps.sim, deps.random, (id, completed) => {
+      if (this.isEnded) return;
+      deps.emit({ type: 'played', call_id: callId, id, completed });
+    });
     deps.sim.after(2 + deps.random.below(30) + lateMs, () => {
       if (this.#state !== 'preparing') return;
       this.#state = 'prepared';
@@ -83,8 +92,15 @@ export class Session {
     if (want.room && call?.direction === 'outbound' && !call.connectedAtMs) {
       this.#violated('in-room-before-pickup', want);
     }
+    const sound = this.#deps.soundOf(this.callId, want.rev);
+    if (!sound || !isAsDecided(want, sound)) this.#violated('sound-not-as-decided', want);
     this.#want = want;
+    this.player.want(want);
     this.#follow();
+  }
+
+  soundsLike(audio: CallAudio): boolean {
+    return this.#want !== null && isAsDecided(this.#want, audio);
   }
 
   /** People whom the caller hears, and who hear the caller. */

@@ -46,7 +46,11 @@ export function dialOf(plan: OutboundPlan, callId: string, user: string, nowMs: 
     claim: plan.target === 'agent-there' ? claimOf(agentId, nowMs) : null,
     ringMs: RING_MS,
     ask: plan.asks === null ? null : { wording: { text: null }, waitMs: ASK_WAIT_MS },
-    policy: { ...NO_POLICY, hasFallbackText: plan.hasFallbackText },
+    policy: {
+      ...NO_POLICY,
+      hasFallbackText: plan.hasFallbackText,
+      recording: plan.recording,
+    },
   };
 }
 

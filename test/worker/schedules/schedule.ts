@@ -1,5 +1,6 @@
 // Plays one schedule: starts its calls, lets people act, makes trouble; then heals the world, lets the clock run on, and asks the
 // judge.
+import type { AudioCommand } from '../../../worker/domain/call.ts';
 import type { CallId } from '../../../worker/domain/ids.ts';
 import { contactOf, deliveryOf, NUMBER_ID } from './deliveries.ts';
 import type { Violation } from './judge.ts';
@@ -165,6 +166,9 @@ export class Schedule {
     for (const agent of isClaimed ? plan.agents : []) {
       sim.after(agent.claimsAfterMs, () => people.claim(callId, agentIdOf(agent), agent));
     }
+    for (const { afterMs, command } of plan.steers) {
+      sim.after(afterMs, () => void this.#steer(callId, command));
+    }
     if (plan.endsAfterMs !== null) sim.after(plan.endsAfterMs, () => this.#end(callId));
     const claimAfterMs = plan.agents[0]?.claimsAfterMs ?? null;
     const isAtOnce = plan.hangsUpAtClaim && isClaimed && claimAfterMs !== null;
@@ -203,12 +207,23 @@ export class Schedule {
     void attempt(2);
   }
 
+  /** Whoever it fails for leaves it at that. */
+  async #steer(callId: string, command: AudioCommand): Promise<void> {
+    const { sim, record, faults } = this.world;
+    const versionOf = () => record.commits.get(callId)?.length ?? 0;
+    const before = versionOf();
+    const steered = this.world.anyBoard().steer(callId as CallId, command, ADMIN);
+    const call = await answered(sim, steered).catch(() => null);
+    if (call?.state === 'active' && versionOf() > before) faults.note('sound-steered');
+  }
+
   // ---- the provider's news ---------------------------------------------------------------------------------------------------
 
   #tell(call: MetaCall, news: Parameters<typeof deliveryOf>[1]): void {
     const plan = this.started.find(({ callId }) => callId === call.callId)?.plan;
     const more = {
       hasFallbackText: plan?.hasFallbackText ?? false,
+      recording: plan?.recording ?? null,
       hidesOpaque: plan?.kind === 'outbound' && plan.hidesOpaque,
     };
     const delivery = deliveryOf(call, news, this.world.sim.nowMs, more);

@@ -24,7 +24,8 @@ export const START_MS = Date.UTC(2026, 9, 1);
 const TOLD_MS = 5_000;
 
 /** Parts of the product that a negative control takes out, to see that the judge notices. */
-export type Control = 'no-fence' | 'deaf-to-lost-relays' | 'dials-twice' | 'no-alarm';
+export type Control =
+  'no-fence' | 'deaf-to-lost-relays' | 'dials-twice' | 'no-alarm' | 'silent-about-hold';
 
 export interface WorldOptions {
   /** Different for schedules that share a database. */
@@ -112,6 +113,7 @@ export class World {
       committed: (commit, before) => {
         const { outcome } = commit.call;
         if (outcome?.reason === 'no-relay' && !before.at(-1)?.call.outcome) faults.note('no-relay');
+        if (commit.entry.type === 'announcement-failed') faults.note('announcement-failed');
         judge.committed(commit, before);
       },
       hasNoFence: options.control === 'no-fence',
@@ -126,6 +128,9 @@ export class World {
           violated,
           ready: (callId) => void this.#ready.add(callId),
           metaOf: (callId) => this.meta.of(callId),
+          soundOf: (callId, version) =>
+            this.record.commits.get(callId)?.find(({ call }) => call.version === version)?.call
+              .audio,
           dial: (relay) => this.#connect(relay),
         }),
     );
@@ -186,6 +191,7 @@ export class World {
           }
         },
         isDeaf: this.options.control === 'deaf-to-lost-relays',
+        isSilentAboutHold: this.options.control === 'silent-about-hold',
       },
       (board) => this.record.storeOf(board),
     );

@@ -1,6 +1,7 @@
 // Random walks of the state machine alone: any events in any order, then nothing but replies and time until the call is settled.
 import fc from 'fast-check';
 import {
+  hasMedia,
   isSettled,
   type AudioCommand,
   type Call,
@@ -178,6 +179,10 @@ const event: fc.Arbitrary<Turn['event']> = fc.oneof(
     isComplete: fc.boolean(),
   }),
   fc.record({ type: fc.constant('relay.digit'), seq, digit: fc.constant('5') }),
+  fc.constant<CallEvent>({
+    type: 'recording',
+    recording: { durationMs: 1, bytes: 1, sha256: 'a1', expiresAt: null },
+  }),
   { weight: 3, arbitrary: fc.constant<CallEvent>({ type: 'tick' }) },
   offer.map((known) => ({ type: 'offer' as const, offer: known })),
 );
@@ -229,6 +234,8 @@ export function walk({ first, turns }: Walk): string[] {
 }
 
 const ONCE = ['connect', 'ask', 'fallback'];
+/** Events that are about nothing but the sound. */
+const ABOUT_SOUND = ['audio', 'relay.played', 'relay.digit', 'recording'];
 
 /** Applies events and looks at every decision. */
 class Watch {
@@ -256,7 +263,20 @@ class Watch {
       this.wrong.push(`${what.type}: unchanged, yet acted`);
   }
 
-  #judge(before: Call | null, { call, entry, jobs }: Decision, by: string): void {
+  #judgeSound(before: Call, { entry, messages }: Decision, call: Call, by: string): void {
+    const isAbout = ABOUT_SOUND.includes(by);
+    const rest = ({ state, outcome, timers, heard, claim }: Call): string =>
+      JSON.stringify([state, outcome, timers, heard, claim]);
+    if (isAbout && rest(before) !== rest(call))
+      this.wrong.push(`${by}: more than the sound changed`);
+    if (JSON.stringify(before.audio) === JSON.stringify(call.audio)) return;
+    if (!isAbout && entry?.type !== 'answered') this.wrong.push(`${by}: the sound changed`);
+    if (hasMedia(call) && !messages.includes('want'))
+      this.wrong.push(`${by}: the relay is not told`);
+  }
+
+  #judge(before: Call | null, decision: Decision, by: string): void {
+    const { call, entry, jobs } = decision;
     if (!call) return void this.wrong.push(`${by}: the call is gone`);
     if (!entry) this.wrong.push(`${by}: changed without an entry`);
     if (call.version !== (before?.version ?? 0) + 1)
@@ -266,6 +286,7 @@ class Watch {
         `${by}: ${before.outcome.reason} became ${call.outcome?.reason ?? 'nothing'}`,
       );
     }
+    if (before) this.#judgeSound(before, decision, call, by);
     if (before?.state === 'ended' && call.state !== 'ended') this.wrong.push(`${by}: back to life`);
     if (this.running().filter(({ job }) => job.lane === 'graph').length > 1) {
       this.wrong.push(`${by}: two requests to the provider at once`);
