@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import type { TestHarness } from 'wrangler';
-import { anyWalk, walk } from '../unit/worker/domain/schedules/walk.ts';
+import { anyWalk } from '../unit/worker/domain/schedules/any-walk.ts';
+import { walk } from '../unit/worker/domain/schedules/walk.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const COUNT = 10_000;
