@@ -15,10 +15,17 @@ const CALLER = 0;
 const PLAYED = 0;
 
 /**
- * How long what the caller says waits for somebody in the room to receive it, in ms. Subscribing takes 50 to 150 ms after the
- * track has appeared; a room in which nobody does must not make the caller late for whoever comes next.
+ * How long what the caller says waits for somebody in the room to receive it, in ms, and how much of it is kept meanwhile. People
+ * subscribe 50 to 150 ms after the track has appeared, AI agents may take seconds to come; a room in which nobody does must not
+ * make the caller late for whoever comes next.
  */
-export const HELD_MS_MAX = 1_000;
+export const HELD_MS_MAX = 10_000;
+
+/** How much is kept of what somebody says once the call is theirs, while the provider is told to open the path, in ms. */
+const ANSWERING_MS_MAX = 5_000;
+
+/** How much is kept of what is said when nobody knows yet whether it is meant for the other side, in ms. */
+const EARLY_MS_MAX = 1_000;
 
 /** A connection that is back before this is a short silence; a sound that breaks off at once would be worse, in ms. */
 const HOLD_AFTER_MS = 500;
@@ -76,6 +83,8 @@ export class Bridge {
     this.#toCaller = new Pump(start(), (packet) => deps.send(packet), deps.recorder.sent);
     this.#voices = new Voices(this.#toCaller, deps);
     this.#fromCaller = new Pump(start(), (packet) => this.#room?.send(packet));
+    this.#toCaller.keep(EARLY_MS_MAX);
+    this.#fromCaller.keep(EARLY_MS_MAX);
     this.#playout = new Playout(deps.holdSound);
   }
 
@@ -101,6 +110,12 @@ export class Bridge {
     const { ssrc, cname } = this.identity;
     this.#toCaller.start({ ssrc, cname, payloadType: this.#opus.sent, audioLevelId: 0 }, nowMs);
     this.#toCaller.open(nowMs);
+    this.#fromCaller.keep(HELD_MS_MAX);
+  }
+
+  /** Somebody of the room has the call: what the room says from here on is meant for the caller. Repeating it changes nothing. */
+  expectOpening(): void {
+    this.#toCaller.keep(ANSWERING_MS_MAX);
   }
 
   /**
@@ -112,6 +127,7 @@ export class Bridge {
     this.#isJoined = true;
     const nowMs = this.#deps.clock.nowMs();
     this.#releaseAtMs = nowMs + HELD_MS_MAX;
+    if (this.#isOpen) this.#fromCaller.keep(HELD_MS_MAX);
     this.#fromCaller.start({ ...room.publication, cname: this.identity.cname }, nowMs);
   }
 
@@ -122,6 +138,7 @@ export class Bridge {
     this.#room = undefined;
     this.#isJoined = this.#isCallerHeard = false;
     this.#fromCaller.stop();
+    this.#fromCaller.keep(EARLY_MS_MAX);
     this.#playout.awaitRoom(this.#deps.clock.nowMs() + HOLD_AFTER_MS);
   }
 

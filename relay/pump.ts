@@ -1,6 +1,6 @@
 // One direction of a call: packets of sources go in, one unbroken stream of finished RTP packets comes out.
 import { Arrivals } from './domain/arrivals.ts';
-import { LevelEstimate, LEVEL_SILENT, OPUS_TICKS_PER_MS, SILENCE_FRAME } from './domain/opus.ts';
+import { FRAME_MS, LEVEL_SILENT, OPUS_TICKS_PER_MS, SILENCE_FRAME } from './domain/opus.ts';
 import { ReceiverReports } from './domain/receiver-reports.ts';
 import { middleOf, writeSenderReport, type ReceptionReport } from './domain/rtcp.ts';
 import {
@@ -10,6 +10,7 @@ import {
   writeRtpHeader,
   type RtpView,
 } from './domain/rtp.ts';
+import { SpeechLevel } from './domain/speech.ts';
 import { Stitcher, type SourcePacket } from './domain/stitcher.ts';
 import type { CallStats } from './protocol.ts';
 
@@ -48,7 +49,7 @@ export class Pump {
   readonly #send: (packet: Uint8Array) => void;
   readonly #onSent: OnSent | undefined;
   readonly #stitcher: Stitcher;
-  readonly #levels = new LevelEstimate();
+  readonly #levels = new SpeechLevel();
   readonly #view: RtpView = emptyRtpView();
   readonly #packet: SourcePacket = {
     source: 0,
@@ -98,13 +99,18 @@ export class Pump {
     this.#stitcher.expect(timeMs);
   }
 
-  /** Starts the outgoing stream with silence; the last second of what sources say is kept. */
+  /** Starts the outgoing stream with silence; what sources say is kept. */
   start(identity: StreamIdentity, nowMs: number): void {
     this.#identity = identity;
     this.#packetsSent = this.#octetsSent = 0;
     this.#reports.begin(identity.ssrc);
     this.#nowMs = nowMs;
     this.#stitcher.start(nowMs);
+  }
+
+  /** Keeps this much of what sources say before the opening, in ms: a second unless told otherwise. Pauses go first. */
+  keep(ms: number): void {
+    this.#stitcher.keep(ms / FRAME_MS);
   }
 
   /** Plays what is kept, and lets the sources through from here on. Repeating it changes nothing. */
@@ -258,7 +264,7 @@ export class Pump {
     const { payloadType, ssrc, audioLevelId } = this.#identity;
     const isSilence = bytes === SILENCE_FRAME;
     let level = LEVEL_SILENT;
-    if (audioLevelId > 0 && !isSilence) level = this.#levels.level(length);
+    if (audioLevelId > 0 && !isSilence) level = this.#levels.level(bytes, start, end);
     const at = writeRtpHeader(
       scratch,
       payloadType,

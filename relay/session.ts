@@ -307,6 +307,7 @@ export class Session {
       onReady: (identity) => {
         this.#ready.add(identity);
         bridge.endWait();
+        bridge.expectOpening();
         emit({ type: 'ready', ...call, identity });
       },
       onCallerHeard: () => bridge.callerIsHeard(),

@@ -3,8 +3,11 @@
 /** Spec: RFC 7587 section 4.1, the RTP clock of Opus is 48 kHz whatever the coded bandwidth. */
 export const OPUS_TICKS_PER_MS = 48;
 
-/** RTP ticks of the 20 ms frame that WhatsApp demands. */
-export const FRAME_TICKS = 20 * OPUS_TICKS_PER_MS;
+/** The frame that WhatsApp demands, in ms. */
+export const FRAME_MS = 20;
+
+/** RTP ticks of that frame. */
+export const FRAME_TICKS = FRAME_MS * OPUS_TICKS_PER_MS;
 
 /** Spec: RFC 6716 section 3.4 [R5], one packet plays at most 120 ms. */
 const PACKET_TICKS_MAX = 120 * OPUS_TICKS_PER_MS;
@@ -86,13 +89,18 @@ export class LevelEstimate {
   #floorBytes = 0;
   #peakBytes = 0;
 
+  /** The sizes have differed enough lately to tell anything. */
+  get isTelling(): boolean {
+    return this.#peakBytes >= this.#floorBytes * VARIABLE_RATE_RATIO_MIN;
+  }
+
   /** Takes one packet of `bytes` payload bytes; returns its level in -dBov, 0 (loudest) to 127 (silent). */
   level(bytes: number): number {
     if (bytes <= SILENT_BYTES_MAX) return LEVEL_SILENT;
     if (this.#peakBytes === 0) this.#floorBytes = this.#peakBytes = bytes;
     this.#floorBytes += bytes < this.#floorBytes ? bytes - this.#floorBytes : this.#spread();
     this.#peakBytes += bytes > this.#peakBytes ? bytes - this.#peakBytes : -this.#spread();
-    if (this.#peakBytes < this.#floorBytes * VARIABLE_RATE_RATIO_MIN) return LEVEL_SPEECH;
+    if (!this.isTelling) return LEVEL_SPEECH;
     const threshold = this.#floorBytes + (this.#peakBytes - this.#floorBytes) * SPEECH_SPAN_SHARE;
     return bytes >= threshold ? LEVEL_SPEECH : LEVEL_SILENT;
   }

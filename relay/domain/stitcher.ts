@@ -11,9 +11,12 @@
 //     loss or repairs it from the in-band FEC of the next packet. A packet that comes after all takes its own number.
 //  6. The grid follows the source's clock by at most 0.1 %, which covers any crystal, so that rules 2 and 4 never cut into a
 //     healthy stream.
-//  7. Before the stream opens, the last second is kept. It is played at twice the pace, in slots of the past: its first
+//  7. Before the stream opens, what was said last is kept. It is played at twice the pace, in slots of the past: its first
 //     packet lies where it was said. Silence at its start is left out. A stream that has carried silence until then has no
 //     free slots in the past: its grid is moved back by what is kept, so that it is not ahead of the clock afterwards either.
+//  8. The receiver has to work off what it is sent beyond the time that passes, and its memory is bounded as well. Beyond
+//     `AHEAD_MS_MAX`, and while more than a second is kept, pauses are left out and the pace is that of the clock.
+import { EarlyWords, LAST_SECOND_PACKETS, type KeptPacket } from './early-words.ts';
 import { FRAME_TICKS, OPUS_TICKS_PER_MS, SILENCE_FRAME, opusTicks } from './opus.ts';
 
 /** How late a slot may be taken, in ms. Wi-Fi and mobile jitter stays below it; a muted source is silence this much later. */
@@ -28,17 +31,11 @@ export const LEAD_MS = 200;
 /** A new source's first packet is at most this late against the grid, in ms. */
 const ALIGN_MS = 20;
 
-/** How much of what is said before the opening is kept, in packets of 20 ms. */
-export const KEPT_PACKETS_MAX = 50;
+/** How much more the receiver may be sent than has passed, in ms: half of what libwebrtc's jitter buffer holds (200 packets). */
+const AHEAD_MS_MAX = 2_000;
 
-/** Two packets of near silence are kept before the first that is loud, so that a soft onset is whole. */
-const KEPT_ONSET_PACKETS = 2;
-
-/** Sizes up to this are silence or comfort noise, in bytes. */
-const QUIET_BYTES_MAX = 10;
-
-/** Levels from here on count as silence when the sender measures them, in -dBov. */
-const QUIET_LEVEL_MIN = 60;
+/** What a receiver works off of that: it plays a tenth faster without anybody noticing. */
+const WORKED_OFF_SHARE = 0.1;
 
 /** Clock correction per packet: 1 per mille of 20 ms. */
 const FOLLOW_MS = 0.02;
@@ -102,8 +99,11 @@ export class Stitcher {
   /** Bit k: the packet k before the last one of this source is missing and its slot was left out. */
   #holes = 0;
 
-  #kept: SourcePacket[] = [];
-  #keptAtMs = 0;
+  readonly #early = new EarlyWords();
+  /** When the next packet of those is to be played. */
+  #earlyAtMs = 0;
+  /** How much more was sent than has passed since the opening, less what the receiver has worked off, in ms. */
+  #aheadMs = 0;
 
   /**
    * @param sequence first sequence number, 0 to 65535; random, RFC 3550 section 5.1
@@ -121,7 +121,7 @@ export class Stitcher {
 
   /** True while what was said before the opening is being played. */
   get isCatchingUp(): boolean {
-    return this.#isOpen && this.#kept.length > 0;
+    return this.#isOpen && this.#early.length > 0;
   }
 
   /** How far the stream is ahead of the clock, in ms; negative when it is behind. */
@@ -148,20 +148,19 @@ export class Stitcher {
   open(nowMs: number): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
-    this.#trimKept();
-    let keptMs = 0;
-    for (const kept of this.#kept)
-      keptMs += opusTicks(kept.bytes, kept.start, kept.end) / OPUS_TICKS_PER_MS;
+    this.#early.trim();
+    const keptMs = this.#early.ms;
     if (keptMs > 0 || !this.#isStarted) this.#dueMs = nowMs - keptMs;
     this.#isStarted = true;
-    this.#keptAtMs = nowMs;
+    this.#earlyAtMs = nowMs;
+    this.#aheadMs = 0;
     this.tick(nowMs);
   }
 
   /** Ends the stream; from here on it is as it was before the start, and goes on with the next number when started again. */
   stop(): void {
     this.#isStarted = this.#isOpen = false;
-    this.#kept = [];
+    this.#early.clear();
     this.#source = -1;
     this.#holes = 0;
     this.#marker = true;
@@ -181,12 +180,13 @@ export class Stitcher {
       this.dropped += 1;
       return;
     }
-    if (this.#isOpen && this.#kept.length === 0) {
-      this.#pass(packet, nowMs, false);
-      return;
-    }
-    this.#kept.push({ ...packet });
-    if (!this.#isOpen && this.#kept.length > KEPT_PACKETS_MAX) this.#kept.shift();
+    if (this.#isOpen && this.#early.length === 0) this.#pass(packet, nowMs);
+    else this.#early.push(packet);
+  }
+
+  /** Keeps at most this many packets of what is said before the opening, from here on. */
+  keep(packets: number): void {
+    this.#early.keep(packets);
   }
 
   /** A packet that is no audio, such as a key press, took this number of the source: it is not a loss. */
@@ -199,7 +199,7 @@ export class Stitcher {
 
   /** Forgets what a source said before the opening, because it must not be heard any more. */
   forget(source: number): void {
-    this.#kept = this.#kept.filter((packet) => packet.source !== source);
+    this.#early.forget(source);
   }
 
   /**
@@ -208,25 +208,35 @@ export class Stitcher {
    */
   forgetKept(nowMs: number): void {
     if (this.isCatchingUp) this.expect(nowMs);
-    this.#kept = [];
+    this.#early.clear();
   }
 
   /** Plays what is kept and fills what is due. Call it every 10 ms or so. */
   tick(nowMs: number): void {
     if (!this.#isStarted) return;
-    while (this.#isOpen && this.#kept.length > 0 && nowMs >= this.#keptAtMs) {
-      const packet = this.#kept.shift();
-      if (!packet) break;
-      const ticks = opusTicks(packet.bytes, packet.start, packet.end);
-      this.#keptAtMs += ticks / OPUS_TICKS_PER_MS / 2;
-      this.#pass(packet, nowMs, true);
-    }
+    while (this.isCatchingUp && nowMs >= this.#earlyAtMs) this.#playEarly(nowMs);
     if (this.isCatchingUp) return;
     if (nowMs - this.#dueMs > STALL_MS) this.#skipTime(nowMs);
     this.#fillUntil(nowMs - LATE_MS);
   }
 
-  #pass(packet: SourcePacket, nowMs: number, isCatchingUp: boolean): void {
+  /** Plays the next packet of what was said before the opening: rules 7 and 8. */
+  #playEarly(nowMs: number): void {
+    const isAhead = this.#aheadMs >= AHEAD_MS_MAX;
+    const packet = this.#early.next(isAhead || this.#early.length > LAST_SECOND_PACKETS);
+    if (!packet) return;
+    const ms = opusTicks(packet.bytes, packet.start, packet.end) / OPUS_TICKS_PER_MS;
+    const paceMs = isAhead ? ms : ms / 2;
+    this.#earlyAtMs += paceMs;
+    this.#aheadMs = Math.max(0, this.#aheadMs + ms - paceMs * (1 + WORKED_OFF_SHARE));
+    this.#dueMs += packet.skippedMs;
+    this.#pass(packet, nowMs, packet);
+    // Slots of the past that are still free are those of pauses, or of time in which the pace was that of the clock.
+    if (this.#early.length === 0 && this.#dueMs < nowMs - LATE_MS) this.expect(nowMs);
+  }
+
+  /** @param early the same packet when it was said before the opening */
+  #pass(packet: SourcePacket, nowMs: number, early?: KeptPacket): void {
     const step = (packet.sequence - this.#lastSequence) & 0xffff;
     const isNew =
       packet.source !== this.#source ||
@@ -238,9 +248,9 @@ export class Stitcher {
     if (isNew) {
       this.#source = packet.source;
       this.#holes = 0;
-      if (!isCatchingUp) this.#fillUntil(nowMs - ALIGN_MS);
+      if (!early) this.#fillUntil(nowMs - ALIGN_MS);
     } else {
-      this.#leaveOut(step - 1, nowMs);
+      this.#leaveOut(step - 1 - (early?.skipped ?? 0), nowMs);
     }
     this.#lastSequence = packet.sequence;
     this.#filledSinceLast = 0;
@@ -251,7 +261,7 @@ export class Stitcher {
     }
     this.#lastTicks = opusTicks(packet.bytes, packet.start, packet.end);
     this.passed += 1;
-    if (!isCatchingUp) this.#follow(nowMs);
+    if (!early) this.#follow(nowMs);
     this.#send(packet.bytes, packet.start, packet.end, this.#lastTicks);
   }
 
@@ -320,12 +330,4 @@ export class Stitcher {
     this.#marker = false;
     this.#emit(bytes, start, end, sequence, timestamp, marker);
   }
-
-  #trimKept(): void {
-    const loud = this.#kept.findIndex(isLoud);
-    this.#kept = loud < 0 ? [] : this.#kept.slice(Math.max(0, loud - KEPT_ONSET_PACKETS));
-  }
 }
-
-const isLoud = (packet: SourcePacket): boolean =>
-  packet.end - packet.start > QUIET_BYTES_MAX && packet.level < QUIET_LEVEL_MIN;

@@ -12,7 +12,7 @@ afterEach(() => vi.useRealTimers());
 /** A frame of 20 ms that says whose it is, and its number. */
 const frame = (who: string, number: number): Uint8Array => {
   const bytes = new Uint8Array(31).fill(200);
-  bytes.set([0x78, who.charCodeAt(0), number]);
+  bytes.set([0xb8, who.charCodeAt(0), number]);
   return bytes;
 };
 const sound = (who: string, length: number) =>

@@ -10,7 +10,7 @@ afterEach(() => vi.useRealTimers());
 /** A packet of 20 ms and one channel. */
 const packet = (fill: number, bytes = 30): Uint8Array => {
   const packet = new Uint8Array(bytes).fill(fill);
-  packet[0] = 0x78;
+  packet[0] = 0xb8;
   return packet;
 };
 const file = (...packets: Uint8Array[]): Awaited<ReturnType<FetchPrompt>> => ({

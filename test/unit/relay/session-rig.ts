@@ -32,7 +32,7 @@ export const want = (rev: number, change: Partial<CallWant> = {}): CallWant => (
 export const AGENTS_ONLY = { named: [], excluded: [], ai: false, everyone: false };
 
 /** A packet of 20 ms that is nobody's voice. */
-export const HOLD = Uint8Array.of(0x78, ...Array<number>(30).fill(200));
+export const HOLD = Uint8Array.of(0xb8, ...Array<number>(30).fill(200));
 
 export const place = { url: 'ws://livekit', token: 'token' };
 
@@ -148,6 +148,6 @@ export const RTP = Uint8Array.from([
   0,
   0,
   9,
-  0x78,
+  0xb8,
   ...Array<number>(30).fill(1),
 ]);

@@ -125,7 +125,7 @@ describe('voice', () => {
     call.session.want(want(2, { open: true }));
     call.leg().onPacket(RTP.slice());
     expect(Buffer.from(call.toRoom.at(-1)?.subarray(20) ?? []).toString('hex')).toBe(
-      `78${'01'.repeat(30)}`,
+      `b8${'01'.repeat(30)}`,
     );
     call.session.close('closed');
   });
@@ -248,7 +248,8 @@ describe('a call that we place', () => {
   const talk = (call: Awaited<ReturnType<typeof ringingOutside>>, from: number, ms: number) => {
     for (let n = 0; n < ms / 20; n++) {
       const packet = RTP.slice();
-      packet[3] = packet[20] = from + n;
+      const number = from + n;
+      [packet[2], packet[3], packet[20]] = [number >> 8, number & 0xff, number & 0xff];
       call.leg().onPacket(packet);
       vi.advanceTimersByTime(20);
     }
@@ -273,14 +274,42 @@ describe('a call that we place', () => {
     expect(call.ends()).toMatchObject([{ stats: { from_caller: { filled: 0, lost: 0 } } }]);
   });
 
-  it('does not hold it back for longer than a second when nobody does', async () => {
+  it('keeps every word for somebody who comes seconds later', async () => {
+    const call = await ringingOutside();
+    let next = talk(call, 0, 400);
+    call.session.want(want(2, { open: true, room: place }));
+    next = talk(call, next, 1_000);
+    call.room().onJoined();
+    next = talk(call, next, 3_000);
+    expect(words(call)).toEqual([]);
+    call.room().onCallerHeard();
+    // One word after the other for half a minute: nothing in it may be left out.
+    next = talk(call, next, 30_000);
+    vi.advanceTimersByTime(3_000);
+    expect(words(call)).toEqual(Array.from({ length: next }, (_, n) => n & 0xff));
+    call.session.close('closed');
+    expect(call.ends()).toMatchObject([{ stats: { from_caller: { lost: 0, late: 0 } } }]);
+  });
+
+  it('keeps no more than the last second before the pick-up', async () => {
+    const call = await ringingOutside();
+    let next = talk(call, 0, 4_000);
+    call.session.want(want(2, { open: true, room: place }));
+    call.room().onJoined();
+    call.room().onCallerHeard();
+    next = talk(call, next, 2_000);
+    expect(words(call)).toHaveLength(1 + 49 + 100);
+    call.session.close('closed');
+  });
+
+  it('does not hold it back for longer than ten seconds when nobody does', async () => {
     const call = await ringingOutside();
     call.session.want(want(2, { open: true, room: place }));
     call.room().onJoined();
-    talk(call, 0, 980);
+    const next = talk(call, 0, 9_980);
     expect(words(call)).toEqual([]);
-    talk(call, 49, 1_200);
-    expect(words(call)).toHaveLength(109);
+    talk(call, next, 1_000);
+    expect(words(call).length).toBeGreaterThan(50);
     call.session.close('closed');
   });
 });

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SILENCE_FRAME } from '../../../../relay/domain/opus.ts';
-import { KEPT_PACKETS_MAX, LATE_MS, LEAD_MS, Stitcher } from '../../../../relay/domain/stitcher.ts';
+import { LAST_SECOND_PACKETS } from '../../../../relay/domain/early-words.ts';
+import { LATE_MS, LEAD_MS, Stitcher } from '../../../../relay/domain/stitcher.ts';
 
 type Sent = {
   atMs: number;
@@ -11,8 +12,8 @@ type Sent = {
   tag: number | 'silence';
 };
 
-/** Opus packets of 20 ms (TOC 0x78: CELT wideband) that say who they are in their second byte. */
-const frame = (tag: number, toc = 0x78, bytes = 40): Uint8Array => {
+/** Opus packets of 20 ms (TOC 0xb8: CELT wideband) that say who they are in their second byte. */
+const frame = (tag: number, toc = 0xb8, bytes = 40): Uint8Array => {
   const packet = new Uint8Array(bytes).fill(7);
   packet[0] = toc;
   packet[1] = tag;
@@ -41,7 +42,7 @@ function rig(first = { sequence: 65_530, timestamp: 0xffff_f000 }) {
       }
       nowMs = untilMs;
     },
-    say: (sequence: number, tag = sequence & 0xff, source = 1, toc = 0x78, level = -1) => {
+    say: (sequence: number, tag = sequence & 0xff, source = 1, toc = 0xb8, level = -1) => {
       const bytes = frame(tag, toc);
       stitcher.push(
         { source, sequence: sequence & 0xffff, bytes, start: 0, end: bytes.length, level },
@@ -325,11 +326,11 @@ describe('what is said before the opening', () => {
     const { say, runTo, open, tags } = rig();
     for (let n = 0; n < 100; n++) {
       runTo(n * 20);
-      say(n, n, 1, 0x78, n < 80 ? 127 : 20);
+      say(n, n, 1, 0xb8, n < 80 ? 127 : 20);
     }
     open();
     runTo(3_000);
-    expect(tags()).toEqual(Array.from({ length: 22 }, (_, index) => 78 + index));
+    expect(tags()).toEqual(Array.from({ length: 24 }, (_, index) => 76 + index));
   });
 
   it('is bounded to one second', () => {
@@ -340,7 +341,7 @@ describe('what is said before the opening', () => {
     }
     open();
     runTo(8_000);
-    expect(tags()).toHaveLength(KEPT_PACKETS_MAX);
+    expect(tags()).toHaveLength(LAST_SECOND_PACKETS);
     expect(tags().at(-1)).toBe(199);
   });
 
@@ -348,12 +349,111 @@ describe('what is said before the opening', () => {
     const { sent, say, runTo, open, tags } = rig();
     for (let n = 0; n < 60; n++) {
       runTo(n * 20);
-      say(n, n, 1, 0x78, 127);
+      say(n, n, 1, 0xb8, 127);
     }
     open();
     runTo(2_000);
     expect(tags()).toEqual([]);
     expectUnbroken(sent);
+  });
+
+  it('is as much as it is told to keep, sent no faster than a receiver can work off', () => {
+    const { stitcher, sent, say, runTo, open, tags, silences } = rig();
+    stitcher.keep(500);
+    const count = 1_500;
+    for (let n = 0; n < 400; n++) {
+      runTo(n * 20);
+      say(n);
+    }
+    open();
+    for (let n = 400; n < count; n++) {
+      runTo(n * 20);
+      say(n);
+    }
+    runTo(count * 20 + 60_000);
+    // Eight seconds without a pause: all of it, in order.
+    expect(tags()).toEqual(Array.from({ length: count }, (_, n) => n & 0xff));
+    expectUnbroken(sent);
+    const openedAtMs = 399 * 20;
+    const words = sent.filter(({ tag }) => tag !== 'silence');
+    for (const [index, { atMs }] of words.entries()) {
+      const sinceMs = atMs - openedAtMs;
+      // Two seconds ahead, and a tenth of the time that has passed.
+      expect((index + 1) * 20).toBeLessThanOrEqual(2_000 + sinceMs * 1.1 + 60);
+    }
+    expect(stitcher.isCatchingUp).toBe(false);
+    expect(silences()).toBeGreaterThan(0);
+  });
+
+  it('catches up in the pauses of what was said, without losing a word', () => {
+    const { stitcher, sent, say, runTo, open, tags } = rig({ sequence: 0, timestamp: 0 });
+    stitcher.keep(500);
+    const isLoud = (n: number) => n % 100 < 50;
+    const speak = (n: number) => say(n, isLoud(n) ? 1 : 0, 1, 0xb8, isLoud(n) ? 20 : 127);
+    for (let n = 0; n < 500; n++) {
+      runTo(n * 20);
+      speak(n);
+    }
+    open();
+    let n = 500;
+    for (; n < 2_000 && stitcher.isCatchingUp; n++) {
+      runTo(n * 20);
+      speak(n);
+    }
+    // Ten seconds, of which five are words, and as many words more all the time.
+    expect(n - 500).toBeLessThan(800);
+    expect(sent.at(-1)?.atMs).toBeGreaterThanOrEqual((n - 2) * 20);
+    const said = Array.from({ length: n }, (_, index) => index).filter(isLoud).length;
+    expect(tags().filter((tag) => tag === 1)).toHaveLength(said);
+    expectUnbroken(sent);
+    // Of each pause its beginning is left, and what precedes a word.
+    expect(tags().filter((tag) => tag === 0).length).toBeGreaterThan(10 * (15 + 4) - 20);
+  });
+
+  it('leaves out pauses before words when it is too much to keep', () => {
+    const { stitcher, say, runTo, open, tags } = rig();
+    stitcher.keep(200);
+    const isLoud = (n: number) => n % 100 < 30;
+    for (let n = 0; n < 400; n++) {
+      runTo(n * 20);
+      say(n, isLoud(n) ? 1 : 0, 1, 0xb8, isLoud(n) ? 20 : 127);
+    }
+    open();
+    runTo(20_000);
+    expect(tags().filter((tag) => tag === 1)).toHaveLength(4 * 30);
+    expect(tags().length).toBeLessThanOrEqual(200);
+  });
+
+  it('is bounded while it is played, whatever a source sends', () => {
+    const { stitcher, say, runTo, open, tags } = rig();
+    for (let n = 0; n < 60; n++) {
+      runTo(n * 20);
+      say(n);
+    }
+    open();
+    for (let n = 60; n < 10_000; n++) say(n);
+    runTo(30_000);
+    expect(stitcher.isCatchingUp).toBe(false);
+    expect(tags().length).toBeLessThanOrEqual(120);
+  });
+
+  it('tells a packet that was lost in it from a pause that was left out', () => {
+    const { stitcher, sent, say, runTo, open, tags } = rig({ sequence: 0, timestamp: 0 });
+    stitcher.keep(200);
+    const isLoud = (n: number) => n < 60 || n >= 160;
+    for (let n = 0; n < 220; n++) {
+      runTo(n * 20);
+      if (n !== 30 && n !== 180) say(n, n, 1, 0xb8, isLoud(n) ? 20 : 127);
+    }
+    open();
+    runTo(12_000);
+    const words = sent.filter(({ tag }) => tag !== 'silence');
+    const missing = words
+      .slice(1)
+      .filter(({ sequence }, index) => sequence - (words[index]?.sequence ?? 0) === 2)
+      .map(({ tag }) => tag);
+    expect(missing).toEqual([31, 181]);
+    expect(tags().length).toBeLessThan(218);
   });
 
   it('is forgotten when its source must not be heard any more', () => {
