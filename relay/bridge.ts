@@ -1,5 +1,7 @@
 // Both voices of a call: a pump each way between the provider's leg and the room, and what may flow when.
+import { KeyReader } from './domain/dtmf.ts';
 import { readReports, REPORT_INTERVAL_MS, type ReceptionReport } from './domain/rtcp.ts';
+import type { PayloadTypes } from './domain/payload-types.ts';
 import type { PlayPacket, Sound } from './domain/player.ts';
 import { Playout, type Play } from './domain/playout.ts';
 import { isRtcp } from './domain/rtp.ts';
@@ -40,14 +42,8 @@ export type BridgeDeps = {
   readonly holdSound: Sound;
   readonly openMixLine: OpenMixLine;
   readonly recorder: CallRecorder;
-};
-
-/** Payload types of Opus with the provider. */
-export type OpusTypes = {
-  /** What we send. */
-  readonly sent: number;
-  /** What we take for Opus. */
-  readonly received: readonly number[];
+  /** The caller pressed a key, of `KEYS`. */
+  readonly onKey: (digit: string) => void;
 };
 
 export class Bridge {
@@ -58,7 +54,11 @@ export class Bridge {
   readonly #voices: Voices;
   readonly #fromCaller: Pump;
   readonly #playout: Playout;
-  #opus: OpusTypes = { sent: 0, received: [] };
+  readonly #keys: KeyReader;
+  #types: PayloadTypes = {
+    opus: { sent: 0, received: [] },
+    events: { sent: undefined, received: [] },
+  };
   #room: RoomLink | undefined;
   #isOpen = false;
   #isJoined = false;
@@ -86,6 +86,7 @@ export class Bridge {
     this.#toCaller.keep(EARLY_MS_MAX);
     this.#fromCaller.keep(EARLY_MS_MAX);
     this.#playout = new Playout(deps.holdSound);
+    this.#keys = new KeyReader((digit) => this.#pressed(digit));
   }
 
   get isOpen(): boolean {
@@ -93,8 +94,8 @@ export class Bridge {
   }
 
   /** Takes over what was negotiated; before anything flows. */
-  setOpus(types: OpusTypes): void {
-    this.#opus = types;
+  setPayloadTypes(types: PayloadTypes): void {
+    this.#types = types;
   }
 
   /** Opens the path: from here on the provider is sent a stream without a gap. Repeating it changes nothing. */
@@ -108,7 +109,11 @@ export class Bridge {
     this.#fromCaller.countFrom(nowMs);
     this.#deps.recorder.open(nowMs);
     const { ssrc, cname } = this.identity;
-    this.#toCaller.start({ ssrc, cname, payloadType: this.#opus.sent, audioLevelId: 0 }, nowMs);
+    const { opus, events } = this.#types;
+    this.#toCaller.start(
+      { ssrc, cname, payloadType: opus.sent, eventType: events.sent, audioLevelId: 0 },
+      nowMs,
+    );
     this.#toCaller.open(nowMs);
     this.#fromCaller.keep(HELD_MS_MAX);
   }
@@ -200,8 +205,11 @@ export class Bridge {
     if (!(this.#isOpen || (this.#keepsEarly && !this.#isJoined))) return;
     const view = pump.receive(bytes, 0);
     if (!view) return;
-    if (!this.#opus.received.includes(view.payloadType)) {
+    const { opus, events } = this.#types;
+    if (!opus.received.includes(view.payloadType)) {
       pump.skip(CALLER, nowMs);
+      if (this.#isOpen && events.received.includes(view.payloadType))
+        this.#keys.packet(bytes, view, nowMs);
       return;
     }
     if (!pump.count(CALLER, nowMs)) return;
@@ -223,6 +231,11 @@ export class Bridge {
     else if (!pump.count(source, nowMs)) return;
     else if (this.#playout.isInstead || this.#voices.said(source, bytes, view, nowMs))
       this.endWait();
+  }
+
+  /** Somebody in the audience presses a key. It reaches a caller who hears them; a caller who does not is spared it. */
+  press(digit: string): void {
+    if (this.#isOpen && !this.#playout.isInstead) this.#toCaller.press(digit);
   }
 
   /** One RTCP packet of the room's about the caller's track. */
@@ -250,6 +263,7 @@ export class Bridge {
     if (this.#isJoined && (this.#isCallerHeard || nowMs >= this.#releaseAtMs))
       this.#fromCaller.open(nowMs);
     if (this.#isOpen) this.#playout.tick(nowMs, this.#play);
+    this.#keys.tick(nowMs);
     if (!this.#playout.isInstead) this.#voices.tick(nowMs);
     this.#toCaller.tick(nowMs);
     this.#fromCaller.tick(nowMs);
@@ -274,8 +288,16 @@ export class Bridge {
 
   /** Nothing of the room is on its way to the caller any more. */
   #silenceRoom(): void {
+    const nowMs = this.#deps.clock.nowMs();
     this.#voices.pause();
-    this.#toCaller.forgetKept(this.#deps.clock.nowMs());
+    this.#toCaller.clearKeys(nowMs);
+    this.#toCaller.forgetKept(nowMs);
+  }
+
+  /** The room is told as well, unless the caller is on hold. */
+  #pressed(digit: string): void {
+    this.#deps.onKey(digit);
+    if (!this.#playout.isHeld) this.#room?.sendKey(digit);
   }
 
   readonly #play: PlayPacket = (packet, sequence, nowMs) =>

@@ -109,6 +109,8 @@ export type RoomHandlers = {
   onCallerHeard: () => void;
   /** The server says whether the participant behind a source speaks. */
   onSpeaking: (source: number, isSpeaking: boolean) => void;
+  /** Somebody in the audience presses a key, one of `KEYS`. */
+  onKey: (digit: string) => void;
   /** A track is no longer heard. */
   onSourceGone: (source: number) => void;
   /** The connection is over; said once, also when it never came about. */
@@ -151,6 +153,8 @@ export type RoomLink = {
   setAudience: (audience: Audience) => void;
   /** Writes the attribute `sip.callStatus`. */
   setCallStatus: (status: 'active' | 'hangup') => void;
+  /** Tells everybody in the room of a key that the caller pressed, one of `KEYS`; dropped while not joined. */
+  sendKey: (digit: string) => void;
   /** Sends one RTP or RTCP packet of the caller's track; dropped while not joined. The bytes may be reused afterwards. */
   send: (bytes: Uint8Array) => void;
   /** Leaves on purpose; resolves when the connection is down. Never rejects; harmless when repeated. */

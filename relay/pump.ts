@@ -1,5 +1,6 @@
 // One direction of a call: packets of sources go in, one unbroken stream of finished RTP packets comes out.
 import { Arrivals } from './domain/arrivals.ts';
+import { KeyWriter, type EventSlot } from './domain/dtmf-write.ts';
 import { FRAME_MS, LEVEL_SILENT, OPUS_TICKS_PER_MS, SILENCE_FRAME } from './domain/opus.ts';
 import { ReceiverReports } from './domain/receiver-reports.ts';
 import { middleOf, writeSenderReport, type ReceptionReport } from './domain/rtcp.ts';
@@ -18,6 +19,8 @@ import type { CallStats } from './protocol.ts';
 export type StreamIdentity = {
   readonly ssrc: number;
   readonly payloadType: number;
+  /** Payload type of key presses; `undefined` where nobody takes them. */
+  readonly eventType?: number | undefined;
   /** Id of the RFC 6464 extension to write, 0 for none. */
   readonly audioLevelId: number;
   readonly cname: string;
@@ -50,6 +53,8 @@ export class Pump {
   readonly #onSent: OnSent | undefined;
   readonly #stitcher: Stitcher;
   readonly #levels = new SpeechLevel();
+  readonly #keys = new KeyWriter();
+  #keyTimestamp = 0;
   readonly #view: RtpView = emptyRtpView();
   readonly #packet: SourcePacket = {
     source: 0,
@@ -135,7 +140,19 @@ export class Pump {
 
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
+    this.#pressKeys(nowMs);
     this.#stitcher.tick(nowMs);
+  }
+
+  /** Presses a key toward the receiver, once those before it are let go. Passed over where nobody takes keys. */
+  press(digit: string): void {
+    if (this.#identity.eventType !== undefined) this.#keys.press(digit);
+  }
+
+  /** Lets go of the key that is down, and forgets those that wait. */
+  clearKeys(nowMs: number): void {
+    const end = this.#keys.clear(nowMs);
+    if (end) this.#sendEvents(end);
   }
 
   /**
@@ -166,7 +183,7 @@ export class Pump {
     packet.start = this.#view.payloadStart;
     packet.end = this.#view.payloadEnd;
     packet.level = this.#view.audioLevel;
-    this.#stitcher.push(packet, nowMs);
+    this.#push(packet, nowMs);
   }
 
   /** The packet that `receive` has just read is no audio: it counts, and goes nowhere. */
@@ -184,7 +201,7 @@ export class Pump {
   play(source: number, sequence: number, packet: Uint8Array, nowMs: number): void {
     this.#nowMs = nowMs;
     const own = { source, sequence, bytes: packet, start: 0, end: packet.length, level: -1 };
-    this.#stitcher.push(own, nowMs);
+    this.#push(own, nowMs);
   }
 
   /** A source must not be heard any more, nor what it said before the opening. */
@@ -249,6 +266,36 @@ export class Pump {
         },
       }),
     };
+  }
+
+  /** While a key is down the stream has no room for audio. Spec: RFC 4733 section 2.1 lets the sender choose one of the two. */
+  #push(packet: SourcePacket, nowMs: number): void {
+    if (this.isLive && this.#keys.wantsSlot(nowMs))
+      this.#stitcher.skip(packet.source, packet.sequence);
+    else this.#stitcher.push(packet, nowMs);
+  }
+
+  #pressKeys(nowMs: number): void {
+    while (this.#keys.wantsSlot(nowMs)) {
+      const timestamp = this.#stitcher.takeSlot(nowMs);
+      if (timestamp === undefined) return;
+      const slot = this.#keys.fill(nowMs);
+      if (slot.isFirst) this.#keyTimestamp = timestamp;
+      this.#sendEvents(slot);
+    }
+  }
+
+  #sendEvents({ payload, copies, isFirst }: EventSlot): void {
+    const { eventType = 0, ssrc } = this.#identity;
+    const timestamp = this.#keyTimestamp;
+    for (let copy = 0; copy < copies; copy++) {
+      const sequence = this.#stitcher.takeNumber();
+      const at = writeRtpHeader(scratch, eventType, isFirst, sequence, timestamp, ssrc, 0, 0);
+      scratch.set(payload, at);
+      this.#packetsSent += 1;
+      this.#octetsSent += payload.length;
+      this.#send(scratch.subarray(0, at + payload.length));
+    }
   }
 
   readonly #emit = (

@@ -2,8 +2,8 @@
 // reports what happens; it decides nothing about the call.
 import { Bridge } from './bridge.ts';
 import type { NewEvent } from './outbox.ts';
+import { answeredTypes, payloadTypes } from './domain/payload-types.ts';
 import type { Sound } from './domain/player.ts';
-import { OFFERED } from './domain/sdp-write.ts';
 import { describeFailure, parseAnswer, parseOffer } from './domain/sdp.ts';
 import type {
   Leg,
@@ -83,6 +83,7 @@ export class Session {
       holdSound: deps.holdSound,
       openMixLine: deps.openMixLine,
       recorder: deps.openRecorder(callId),
+      onKey: (digit) => deps.emit({ type: 'dtmf', call_id: callId, digit }),
     });
     this.closed = new Promise((resolve) => (this.#settleClosed = resolve));
   }
@@ -98,8 +99,7 @@ export class Session {
       this.close('unusable-offer', describeFailure(parsed));
       return;
     }
-    const { opusPayloadType } = parsed.offer;
-    this.#bridge.setOpus({ sent: opusPayloadType, received: [opusPayloadType] });
+    this.#bridge.setPayloadTypes(payloadTypes(parsed.offer));
     await this.#prepare((handlers) =>
       this.#deps.openLeg(parsed.offer, this.#bridge.identity, handlers),
     );
@@ -133,12 +133,7 @@ export class Session {
       return;
     }
     this.#unanswered = undefined;
-    const { opusPayloadType } = parsed.answer;
-    // Spec: RFC 3264 section 6.1, each side sends the numbers that the other's SDP has. A provider that uses its own is heard too.
-    this.#bridge.setOpus({
-      sent: opusPayloadType,
-      received: [opusPayloadType, OFFERED.opusPayloadType],
-    });
+    this.#bridge.setPayloadTypes(answeredTypes(parsed.answer));
     try {
       leg.setAnswer(parsed.answer);
     } catch (error) {
@@ -315,6 +310,7 @@ export class Session {
       onReport: (bytes) => bridge.roomReported(bytes),
       onSpeaking: (source, isSpeaking) => bridge.tell(source, isSpeaking),
       onSourceGone: (source) => bridge.forget(source),
+      onKey: (digit) => bridge.press(digit),
       onEnded: (reason, detail) => this.close(reason, detail),
     });
   }

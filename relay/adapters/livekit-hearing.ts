@@ -104,6 +104,11 @@ export class Hearing {
     for (const subscription of this.#subscriptions.values()) this.#tellSpeaking(subscription);
   }
 
+  /** Whether the caller hears this person. */
+  admits(person: Person): boolean {
+    return isHeard(this.#audience, person);
+  }
+
   /** One packet of a section. */
   packet(mid: string, bytes: Uint8Array): void {
     const source = this.#sourceByMid.get(mid);

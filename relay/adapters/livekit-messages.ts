@@ -2,6 +2,7 @@
 import {
   AddTrackRequest,
   AudioTrackFeature,
+  DataPacket,
   DisconnectReason,
   LeaveRequest,
   LeaveRequest_Action,
@@ -9,6 +10,7 @@ import {
   ParticipantInfo_State,
   SessionDescription,
   SignalTarget,
+  SipDTMF,
   TrackSource,
   TrackType,
   TrickleRequest,
@@ -17,6 +19,7 @@ import {
   type JoinResponse,
   type ParticipantInfo,
 } from '@livekit/protocol';
+import { KEYS } from '../domain/dtmf.ts';
 import { TRACKS_MAX, type PersonUpdate } from '../domain/room-people.ts';
 import type { LeftWhy, RoomEnd } from '../ports.ts';
 import type { SignalRequestMessage } from './livekit-signal.ts';
@@ -147,4 +150,23 @@ export function personUpdate(info: ParticipantInfo): PersonUpdate {
 function leftWhy(reason: DisconnectReason): LeftWhy {
   if (reason === DisconnectReason.CLIENT_INITIATED) return 'left';
   return reason === DisconnectReason.PARTICIPANT_REMOVED ? 'removed' : 'lost';
+}
+
+/** A key that the caller pressed, for everybody in the room: what a telephone's would be there. */
+export const keyPacket = (digit: string): Uint8Array =>
+  new DataPacket({
+    value: { case: 'sipDtmf', value: new SipDTMF({ code: KEYS.indexOf(digit), digit }) },
+  }).toBinary();
+
+/**
+ * The key in a packet of data and who pressed it, by the server's word; `undefined` for a packet of something else.
+ *
+ * @throws Error for bytes that are no packet
+ */
+export function keyOf(bytes: Uint8Array): { digit: string; identity: string } | undefined {
+  const { value, participantIdentity: identity } = DataPacket.fromBinary(bytes);
+  if (value.case !== 'sipDtmf') return undefined;
+  // Clients name the key twice; some leave one of the names out.
+  const digit = value.value.digit === '' ? KEYS.charAt(value.value.code) : value.value.digit;
+  return digit.length === 1 && KEYS.includes(digit) ? { digit, identity } : undefined;
 }

@@ -32,6 +32,8 @@ export type PeerHandlers = {
   /** The track behind a section, by the last answer; empty when there is none. */
   onAssigned: (mid: string, trackId: string) => void;
   onPacket: (mid: string, bytes: Uint8Array) => void;
+  /** One packet of data. */
+  onData: (bytes: Uint8Array) => void;
   /** One RTCP packet about our track. */
   onReport: (bytes: Uint8Array) => void;
 };
@@ -51,8 +53,9 @@ export class LiveKitPeer {
   readonly #log: Log;
   readonly #sender: Track;
   readonly #receivers = new Map<string, Track>();
+  readonly #reliable: DataChannel;
   /** The library drops a channel that nobody refers to. */
-  readonly #channels: DataChannel[];
+  readonly #lossy: DataChannel;
   /** Ours until the answer is applied: a server that finishes ICE earlier would start DTLS with an unknown fingerprint. */
   #ownCandidates: [candidate: string, mid: string][] | undefined = [];
   /** The server's until the answer is applied: the library throws on one that comes earlier. */
@@ -83,10 +86,13 @@ export class LiveKitPeer {
     );
     for (let index = 0; index < RECEIVE_SECTIONS; index++) this.#addReceiver();
     // Spec: livekit-server, a connection whose first offer has a data section counts as up once both of these are open.
-    this.#channels = [
-      this.#peer.createDataChannel('_reliable'),
-      this.#peer.createDataChannel('_lossy', { unordered: true, maxRetransmits: 0 }),
-    ];
+    this.#reliable = this.#peer.createDataChannel('_reliable');
+    this.#lossy = this.#peer.createDataChannel('_lossy', { unordered: true, maxRetransmits: 0 });
+    this.#reliable.onMessage(
+      guarded(log, 'room.data-failed', (data) => {
+        if (this.#state === 'up' && data instanceof Uint8Array) handlers.onData(data);
+      }),
+    );
   }
 
   /** Makes an offer, at once or as soon as the one under way is answered. */
@@ -143,11 +149,21 @@ export class LiveKitPeer {
     }
   }
 
+  /** Sends one packet of data to everybody; dropped while not connected. */
+  sendData(bytes: Uint8Array): void {
+    if (this.#state !== 'up' || !this.#reliable.isOpen()) return;
+    try {
+      this.#reliable.sendMessageBinary(bytes);
+    } catch (error) {
+      this.#log.debug({ err: error }, 'room.send-failed');
+    }
+  }
+
   /** Harmless when repeated. */
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    for (const channel of this.#channels)
+    for (const channel of [this.#reliable, this.#lossy])
       attempt(this.#log, 'room.close-failed', () => channel.close());
     attempt(this.#log, 'room.close-failed', () => this.#peer.close());
   }

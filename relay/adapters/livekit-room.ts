@@ -19,6 +19,8 @@ import {
   endOf,
   goodbyeMessage,
   iceServerUrls,
+  keyOf,
+  keyPacket,
   offerMessage,
   personUpdate,
   subscriptionMessage,
@@ -138,6 +140,10 @@ class LiveKitRoom implements RoomLink {
     this.#peer?.send(bytes);
   }
 
+  sendKey(digit: string): void {
+    this.#peer?.sendData(keyPacket(digit));
+  }
+
   async leave(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -169,6 +175,7 @@ class LiveKitRoom implements RoomLink {
         onFailed: (detail) => this.#mediaFailed(detail),
         onAssigned: (mid, trackId) => this.#hearing.assign(mid, trackId, this.#people.all()),
         onPacket: (mid, bytes) => this.#hearing.packet(mid, bytes),
+        onData: (bytes) => this.#receiveData(bytes),
         onReport: this.#handlers.onReport,
       },
       this.#log,
@@ -238,6 +245,13 @@ class LiveKitRoom implements RoomLink {
       default:
         this.#log.debug({ message: message.case }, 'room.message-ignored');
     }
+  }
+
+  #receiveData(bytes: Uint8Array): void {
+    if (this.#isOver) return;
+    const key = keyOf(bytes);
+    const person = key && this.#people.find(key.identity);
+    if (person && this.#hearing.admits(person)) this.#handlers.onKey(key.digit);
   }
 
   #applyPeople(updates: readonly ParticipantInfo[]): void {

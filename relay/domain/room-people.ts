@@ -37,6 +37,11 @@ export class People {
     return this.#byIdentity.values();
   }
 
+  /** Whoever has this identity at present. */
+  find(identity: string): Person | undefined {
+    return this.#byIdentity.get(identity);
+  }
+
   /**
    * Applies one report.
    *

@@ -197,6 +197,28 @@ export class Stitcher {
     this.#holes = 0;
   }
 
+  /**
+   * Gives the next slot to packets that are no audio, such as a key press, if it is due and nothing that was kept comes before.
+   *
+   * @returns its timestamp; `undefined` when there is none to give
+   */
+  takeSlot(nowMs: number): number | undefined {
+    if (!this.#isOpen || this.isCatchingUp || this.#dueMs > nowMs) return undefined;
+    const timestamp = this.#timestamp;
+    this.#timestamp = (timestamp + FRAME_TICKS) >>> 0;
+    this.#dueMs += FRAME_TICKS / OPUS_TICKS_PER_MS;
+    this.#holes = 0;
+    this.#filledSinceLast += 1;
+    return timestamp;
+  }
+
+  /** The sequence number of one packet in a slot that was taken. */
+  takeNumber(): number {
+    const sequence = this.#sequence;
+    this.#sequence = (sequence + 1) & 0xffff;
+    return sequence;
+  }
+
   /** Forgets what a source said before the opening, because it must not be heard any more. */
   forget(source: number): void {
     this.#early.forget(source);

@@ -150,6 +150,7 @@ async function addParticipant(request: Extract<LoadRequest, { do: 'join' }>): Pr
         onSourceGone: nothing,
         onSpeaking: nothing,
         onCallerHeard: nothing,
+      onKey: nothing,
       },
     );
     addEndpoint({

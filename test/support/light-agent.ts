@@ -77,6 +77,7 @@ export class LightAgent {
           onSourceGone: nothing,
           onSpeaking: nothing,
           onCallerHeard: nothing,
+          onKey: nothing,
         },
       );
     });

@@ -8,8 +8,14 @@ import type { PayloadTypes } from './talking.ts';
 export type ToneSpan = { hz: number; fromMs: number; toMs: number; dbfs: number };
 /** A stretch of sound louder than silence. */
 export type AudibleSpan = { fromMs: number; toMs: number };
-/** A key pressed by the other side. */
-export type DtmfHeard = { digit: string; atMs: number; durationMs: number };
+/** A key pressed by the other side: in how many packets it came, and how many of them said that it was let go. */
+export type DtmfHeard = {
+  digit: string;
+  atMs: number;
+  durationMs: number;
+  packets: number;
+  ends: number;
+};
 
 /** One packet of media as it arrived. */
 export type ArrivedPacket = {
@@ -42,7 +48,7 @@ export type HeardReport = {
   payloadTypes: number[];
   /** Opus packets that do not play exactly 20 ms. */
   ptimeViolations: number;
-  /** Packets that follow the one before directly but whose timestamp did not advance by 960. */
+  /** Audio that follows a packet directly but whose timestamp is not what it should be: 960 after a frame, the end of a key. */
   timestampJumps: { atMs: number; ticks: number }[];
   /** Pauses between packets longer than 60 ms. */
   arrivalGaps: { atMs: number; gapMs: number }[];
@@ -61,6 +67,8 @@ const SAME_TONE_HZ = 12;
 /** Meta's own numbering; a business that calls brings its own. */
 const OWN_TYPES: PayloadTypes = { opus: 111, events: 126 };
 const DTMF_DIGITS = '0123456789*#ABCD';
+/** RTP ticks of 48 kHz in one of a key's, at 8 kHz. */
+const DTMF_TICKS = 6;
 
 /** Listens to one RTP stream after decryption. */
 export class Hearing {
@@ -68,7 +76,8 @@ export class Hearing {
   readonly #types: PayloadTypes;
   #decoder: OpusDecoder | undefined;
   #accepted = false;
-  #newest: { sequence: number; timestamp: number; payloadType: number } | undefined;
+  /** `ends`: the timestamp at which what it holds is over. */
+  #newest: { sequence: number; ends: number } | undefined;
   #recent: number[] = [];
   #window: { fromMs: number; pcm: Int16Array[] } = { fromMs: 0, pcm: [] };
   #dtmfTimestamp: number | undefined;
@@ -153,14 +162,19 @@ export class Hearing {
       return 'late';
     }
     report.lost += step - 1;
-    const ticks = newest ? (timestamp - newest.timestamp) | 0 : FRAME_TICKS;
-    const { opus } = this.#types;
-    const audioFollowsAudio = payloadType === opus && newest?.payloadType === opus;
-    if (step === 1 && audioFollowsAudio && ticks !== FRAME_TICKS) {
+    const isAudio = payloadType === this.#types.opus;
+    const ticks = newest ? (timestamp - newest.ends + FRAME_TICKS) | 0 : FRAME_TICKS;
+    if (step === 1 && isAudio && ticks !== FRAME_TICKS) {
       push(report.timestampJumps, { atMs, ticks });
     }
-    this.#newest = { sequence, timestamp, payloadType };
+    this.#newest = { sequence, ends: timestamp + this.#ticksOf(packet) };
     return 'new';
+  }
+
+  /** How long a packet lasts on the clock of the audio, which key presses share. */
+  #ticksOf({ payloadType, payload }: ArrivedPacket): number {
+    const isKey = payloadType === this.#types.events && payload.length >= 4;
+    return isKey ? payload.readUInt16BE(2) * DTMF_TICKS : FRAME_TICKS;
   }
 
   #hearAudio(payload: Buffer, atMs: number): void {
@@ -207,14 +221,17 @@ export class Hearing {
   #hearDtmf(packet: ArrivedPacket, atMs: number): void {
     if (packet.payload.length < 4) return;
     const durationMs = packet.payload.readUInt16BE(2) / 8;
+    const ends = packet.payload.readUInt8(1) >> 7;
     const last = this.#report.dtmf.at(-1);
     if (last && this.#dtmfTimestamp === packet.timestamp) {
       last.durationMs = Math.max(last.durationMs, durationMs);
+      last.packets += 1;
+      last.ends += ends;
       return;
     }
     this.#dtmfTimestamp = packet.timestamp;
     const digit = DTMF_DIGITS[packet.payload.readUInt8(0)] ?? '?';
-    push(this.#report.dtmf, { digit, atMs, durationMs });
+    push(this.#report.dtmf, { digit, atMs, durationMs, packets: 1, ends });
   }
 }
 

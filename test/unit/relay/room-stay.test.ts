@@ -29,6 +29,7 @@ function rig(rooms: readonly string[] = []) {
       token: `${token}, renewed`,
       setAudience: (audience) => (attempt.audience = audience.named.join()),
       setCallStatus: nothing,
+      sendKey: nothing,
       send: nothing,
       leave: async () => void (attempt.left = true),
     };
@@ -53,6 +54,7 @@ function rig(rooms: readonly string[] = []) {
     onSpeaking: nothing,
     onSourceGone: nothing,
     onCallerHeard: nothing,
+    onKey: nothing,
   });
   const last = () => attempts.at(-1) as Attempt;
   return {

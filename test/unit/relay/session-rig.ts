@@ -81,6 +81,7 @@ export function rig(change: Partial<SessionDeps> = {}) {
       token: 'token',
       setAudience: (audience) => calls.push(`audience ${audience.named.join()}`),
       setCallStatus: (status) => calls.push(`status ${status}`),
+      sendKey: (digit) => calls.push(`key ${digit}`),
       send: (bytes) => toRoom.push(bytes.slice()),
       leave: async () => void calls.push('leave'),
     };

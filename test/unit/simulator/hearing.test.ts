@@ -116,3 +116,35 @@ it('what comes before the accept is early media', () => {
   });
   hearing.close();
 });
+
+/** A stream in which a key is down from the tenth frame on, for five; `shift` RTP ticks are missing after it. */
+function streamWithKey(shift = 0): { packet: ArrivedPacket; atMs: number }[] {
+  const frames = stream({ kind: 'silence' }, 1).slice(0, 30);
+  const key = frames.slice(10, 15).flatMap(({ packet, atMs }, index) => {
+    const payload = Buffer.from([7, index === 4 ? 0x8a : 0x0a, 0, 0]);
+    payload.writeUInt16BE((index + 1) * 160, 2);
+    const timestamp = frames[10]?.packet.timestamp ?? 0;
+    const one = { packet: { ...packet, payloadType: 126, timestamp, payload }, atMs };
+    return index === 4 ? [one, one, one] : [one];
+  });
+  const after = frames.slice(15).map(({ packet, atMs }) => ({
+    packet: { ...packet, timestamp: packet.timestamp - shift },
+    atMs,
+  }));
+  return [...frames.slice(0, 10), ...key, ...after].map(({ packet, atMs }, index) => ({
+    packet: { ...packet, sequence: index },
+    atMs,
+  }));
+}
+
+it('a key is heard once, with how long it was down', () => {
+  const report = hear(streamWithKey());
+  expect(report.dtmf).toEqual([
+    { digit: '7', atMs: START_MS + 200, durationMs: 100, packets: 7, ends: 3 },
+  ]);
+  expect(report).toMatchObject({ lost: 0, timestampJumps: [] });
+});
+
+it('audio after a key goes on where the key has ended', () => {
+  expect(hear(streamWithKey(960)).timestampJumps).toEqual([{ atMs: START_MS + 300, ticks: 0 }]);
+});
