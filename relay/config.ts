@@ -54,6 +54,8 @@ export const environment = z.object({
    * of its own in there.
    */
   RELAY_RECORDINGS_DIR: z.string().default('recordings'),
+  /** Percent of its cores' CPU from which on a process takes no new call, also when it has capacity left; 100: it always does. */
+  RELAY_CPU_MAX: integer(1, 100).default(80),
   /** Port of `/healthz`, `/readyz` and `/metrics`; no HTTP when absent. */
   RELAY_HTTP_PORT: integer(1, 65_535).optional(),
   /** Address of that port. Loopback by default: probes of an orchestrator need 0.0.0.0. */

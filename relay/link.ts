@@ -26,7 +26,7 @@ export type LinkOptions = {
 
 export type LinkHandlers = {
   /** What `hello` says about this moment. */
-  state: () => Pick<Hello, 'capacity' | 'draining' | 'calls'>;
+  state: () => Pick<Hello, 'capacity' | 'draining' | 'accepts' | 'calls'>;
   /** A frame that concerns calls. */
   onFrame: (frame: FrameToRelay) => void;
   /** Another relay has taken our place; the worker has ended our calls. Said once. */

@@ -61,8 +61,8 @@ async function runRelay(): Promise<void> {
   process.on('uncaughtException', (error) => log.error({ err: error }, 'relay.uncaught'));
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'relay.unhandled'));
 
-  const coresLeft = Math.floor(cores / command.processes) - 1;
-  const relay = await startRelay(config, log, coresLeft).catch(failedToStart);
+  const coresEach = Math.max(1, cores / command.processes);
+  const relay = await startRelay(config, log, coresEach).catch(failedToStart);
   log.info({ capacity: config.RELAY_CAPACITY }, 'relay.started');
 
   const drainAndExit = () => {

@@ -13,6 +13,8 @@ export type RelayState = {
   readonly calls: number;
   readonly capacity: number;
   readonly isDraining: boolean;
+  /** It takes no new calls, because those that it has use up the machine. */
+  readonly isOverloaded: boolean;
   /** The worker has welcomed it. */
   readonly isConnected: boolean;
   /** Events that the worker has not acknowledged. */
@@ -114,6 +116,11 @@ export class Metrics {
     this.#gauge('roomline_relay_draining', '1: takes no new calls and stops after the last', () =>
       Number(state().isDraining),
     );
+    this.#gauge(
+      'roomline_relay_overloaded',
+      '1: takes no new calls until those that it has leave more of the machine',
+      () => Number(state().isOverloaded),
+    );
     this.#gauge('roomline_relay_connected', '1: the worker has welcomed this relay', () =>
       Number(state().isConnected),
     );
@@ -207,14 +214,18 @@ export class Metrics {
   /**
    * Measures the delay of the event loop until the returned function is called. Not with `monitorEventLoopDelay`: to begin anew
    * every second it must be reset, and Observed with Node 24.21, a stall that begins right after a reset is lost.
+   *
+   * @param onSample is told by how many ms each look came late
    */
-  watchEventLoop(): () => void {
+  watchEventLoop(onSample: (lateMs: number) => void): () => void {
     let sampledAtMs = this.#clock.nowMs();
     let windowFromMs = sampledAtMs;
     let longestMs = 0;
     const timer = setInterval(() => {
       const nowMs = this.#clock.nowMs();
-      longestMs = Math.max(longestMs, nowMs - sampledAtMs - LOOP_SAMPLE_MS);
+      const lateMs = Math.max(0, nowMs - sampledAtMs - LOOP_SAMPLE_MS);
+      onSample(lateMs);
+      longestMs = Math.max(longestMs, lateMs);
       sampledAtMs = nowMs;
       if (nowMs - windowFromMs < LOOP_WINDOW_MS) return;
       this.#loopDelay.observe(longestMs / 1000);

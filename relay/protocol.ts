@@ -139,6 +139,8 @@ const hello = z.object({
   /** How many calls it takes at once. */
   capacity: z.int().nonnegative(),
   draining: z.boolean(),
+  /** As `load` tells it; absent: it does. */
+  accepts: z.boolean().optional(),
   /** Calls whose media it holds. */
   calls: z.array(callId).max(10_000),
 });
@@ -291,7 +293,16 @@ export type BrokenEvent = z.infer<typeof brokenEvent>;
 /** Unsequenced: takes no new calls any more (SIGTERM); running ones go on. */
 const draining = z.object({ type: z.literal('draining') });
 
-export const frameFromRelay = z.discriminatedUnion('type', [hello, callIs, draining, relayEvent]);
+/** Unsequenced: whether it takes new calls, by what it measures of itself; sent when that changes. */
+const load = z.object({ type: z.literal('load'), accepts: z.boolean() });
+
+export const frameFromRelay = z.discriminatedUnion('type', [
+  hello,
+  callIs,
+  draining,
+  load,
+  relayEvent,
+]);
 export type FrameFromRelay = z.infer<typeof frameFromRelay>;
 export type Hello = z.infer<typeof hello>;
 
@@ -326,7 +337,7 @@ export function parseFrame<T>(
 }
 
 const KNOWN_TYPES: ReadonlySet<string> = new Set(
-  [...frameToRelay.options, hello, callIs, draining, ...relayEvent.options].map(
+  [...frameToRelay.options, hello, callIs, draining, load, ...relayEvent.options].map(
     (option) => option.shape.type.value,
   ),
 );

@@ -17,6 +17,8 @@ export class Registry {
   /** Ended, but not yet down. */
   readonly #closing = new Set<Session>();
   readonly #ended = new Set<string>();
+  /** No new call is taken while this is true, because those that are here use up the machine. */
+  isOverloaded = false;
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
 
@@ -88,8 +90,8 @@ export class Registry {
       this.#deps.log.info({ call_id: callId }, 'call.begun-after-end');
       return;
     }
-    if (this.#isDraining || this.#live.size >= this.capacity) {
-      const detail = this.#isDraining ? 'draining' : `all ${this.capacity} taken`;
+    const detail = this.#whyNot();
+    if (detail !== undefined) {
       this.#deps.emit({ type: 'ended', call_id: callId, reason: 'no-capacity', detail });
       return;
     }
@@ -101,6 +103,13 @@ export class Registry {
       this.#deps.log.error({ err: error, call_id: callId }, 'call.failed');
       session.close('internal');
     });
+  }
+
+  /** Why no new call is taken at this moment. */
+  #whyNot(): string | undefined {
+    if (this.#isDraining) return 'draining';
+    if (this.isOverloaded) return 'overloaded';
+    return this.#live.size >= this.capacity ? `all ${this.capacity} taken` : undefined;
   }
 
   /** A call that a frame speaks of; one that was never here is reported as ended. */

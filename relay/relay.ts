@@ -13,6 +13,7 @@ import { createOfferLeg, createOpenLeg } from './adapters/whatsapp-leg.ts';
 import type { Config } from './config.ts';
 import { serveHealth } from './health.ts';
 import { Link, REPLACED } from './link.ts';
+import { cpuTimes, Load } from './load.ts';
 import { Metrics } from './metrics.ts';
 import { Mixing } from './mixing.ts';
 import type { Clock, Log } from './ports.ts';
@@ -44,9 +45,9 @@ const clock: Clock = { nowMs: () => performance.now(), wallMs: () => Date.now() 
 /**
  * Starts a relay: it dials the worker and takes calls until drained.
  *
- * @param coresLeft what forwarding leaves over; mixing takes them, and one thread if there are none
+ * @param cores how many this process has for itself; forwarding takes one, mixing the others, and one thread if there are none
  */
-export async function startRelay(config: Config, log: Log, coresLeft = 1): Promise<Relay> {
+export async function startRelay(config: Config, log: Log, cores = 1): Promise<Relay> {
   const legOptions = {
     ports: config.RELAY_UDP_PORTS,
     bindAddress: config.RELAY_BIND_ADDRESS,
@@ -70,6 +71,7 @@ export async function startRelay(config: Config, log: Log, coresLeft = 1): Promi
     calls: registry.liveCalls().length,
     capacity: registry.capacity,
     isDraining: registry.isDraining,
+    isOverloaded: registry.isOverloaded,
     isConnected: link.isConnected,
     unacknowledged: link.outbox.size,
     dropped: link.outbox.dropped,
@@ -77,7 +79,7 @@ export async function startRelay(config: Config, log: Log, coresLeft = 1): Promi
   const ticker = metrics.measured(createTicker(clock, log));
   const mixing = new Mixing({
     startThread: startMixWorker,
-    threadsMax: Math.min(MIX_THREADS_MAX, Math.max(1, coresLeft)),
+    threadsMax: Math.min(MIX_THREADS_MAX, Math.max(1, Math.floor(cores) - 1)),
     ticker,
     clock,
     log,
@@ -118,6 +120,7 @@ export async function startRelay(config: Config, log: Log, coresLeft = 1): Promi
         return {
           capacity: registry.capacity,
           draining: registry.isDraining,
+          accepts: !registry.isOverloaded,
           calls: registry.liveCalls(),
         };
       },
@@ -130,6 +133,7 @@ export async function startRelay(config: Config, log: Log, coresLeft = 1): Promi
   const unready = () => {
     if (registry.isDraining) return 'draining';
     if (link.isReplaced) return REPLACED;
+    if (registry.isOverloaded) return 'overloaded';
     return link.isConnected ? undefined : 'not connected to the worker';
   };
   const stopHealth =
@@ -139,7 +143,18 @@ export async function startRelay(config: Config, log: Log, coresLeft = 1): Promi
           { port: config.RELAY_HTTP_PORT, address: config.RELAY_HTTP_ADDRESS },
           { unready: async () => unready(), metricsText: () => metrics.text() },
         );
-  const stopWatching = metrics.watchEventLoop();
+  const load = new Load(cores, config.RELAY_CPU_MAX, {
+    clock,
+    cpuTimes,
+    liveCalls: () => registry.liveCalls().length,
+    onChange: (isOverloaded) => {
+      registry.isOverloaded = isOverloaded;
+      link.report({ type: 'load', accepts: !isOverloaded });
+      const fields = { live: registry.liveCalls().length };
+      log.warn(fields, isOverloaded ? 'relay.overloaded' : 'relay.accepts-again');
+    },
+  });
+  const stopWatching = metrics.watchEventLoop(load.tick);
   link.start();
   await recordings.start();
 

@@ -103,6 +103,8 @@ export interface RelayStatus {
   readonly instance: string;
   readonly capacity: number;
   readonly isDraining: boolean;
+  /** It takes no new calls, because those that it has use up its machine. */
+  readonly isOverloaded: boolean;
   readonly lastIce: IceResult | null;
 }
 

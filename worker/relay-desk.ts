@@ -174,6 +174,8 @@ export class RelayDesk {
         return this.#onHello(socket, relay.relayId, frame);
       case 'draining':
         return this.#deps.sockets.drain(socket);
+      case 'load':
+        return this.#deps.sockets.noteLoad(socket, !frame.accepts);
       case 'call.is':
         return;
       case 'answered':

@@ -165,6 +165,8 @@ export async function startRelay(
       RELAY_SECRET: relay.secret,
       RELAY_UDP_PORTS: udpPorts,
       RELAY_CAPACITY: String(capacity),
+      // Everything shares this machine: its load would say nothing of the calls.
+      RELAY_CPU_MAX: '100',
       RELAY_BIND_ADDRESS: '127.0.0.1',
       RELAY_HTTP_PORT: String(httpPort),
       ...env,

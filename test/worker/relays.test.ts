@@ -218,6 +218,32 @@ describe('new calls', () => {
   });
 });
 
+describe('a relay whose calls use up its machine', () => {
+  it('gets no new ones until it says that it takes them again; those that it has go on', async () => {
+    const { id } = await scene.answer();
+    scene.relay.send({ type: 'load', accepts: false });
+    expect((await inState((await scene.announce()).id, 'ended')).outcome?.reason).toBe('no-relay');
+    const other = await another(1);
+    const next = await scene.announce();
+    await until('the other relay', () => other.last('call.answer', next.id));
+    expect((await show(id)).state).toBe('active');
+    scene.relay.send({ type: 'load', accepts: true });
+    const last = await scene.announce();
+    await until('the relay', () => scene.relay.last('call.answer', last.id));
+  });
+
+  it('is known as such also by its hello', async () => {
+    await scene.reconnect({ accepts: false });
+    const { body } = await api<{ data: { id: string; is_overloaded: boolean }[] }>(
+      'GET',
+      '/v1/relays',
+    );
+    const listed = body.data.find((relay) => relay.id === scene.relay.id);
+    expect(listed?.is_overloaded).toBe(true);
+    expect((await inState((await scene.announce()).id, 'ended')).outcome?.reason).toBe('no-relay');
+  });
+});
+
 describe('an event that breaks the protocol', () => {
   it('is not asked for again, and what comes after it counts', async () => {
     const { id } = await scene.answer();

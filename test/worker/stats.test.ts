@@ -29,7 +29,13 @@ interface Shown {
   unconfirmed_ends: number;
   last_hour: Period;
   today: Period;
-  relays: { id: string; calls: number; capacity: number; is_draining: boolean }[];
+  relays: {
+    id: string;
+    calls: number;
+    capacity: number;
+    is_draining: boolean;
+    is_overloaded: boolean;
+  }[];
   commit_ms: number | null;
   ignored: Record<string, number>;
 }
@@ -131,6 +137,7 @@ describe('GET /v1/stats', () => {
       calls: 2,
       capacity: 7,
       is_draining: false,
+      is_overloaded: false,
     });
     expect(now.commit_ms).toBeGreaterThanOrEqual(0);
     expect(Date.parse(now.last_hour.from)).toBe(Date.parse(now.at) - 3600_000);

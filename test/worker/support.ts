@@ -278,6 +278,7 @@ export class FakeRelay {
       calls?: string[];
       capacity?: number;
       draining?: boolean;
+      accepts?: boolean;
     } = {},
   ): Promise<FakeRelay> {
     const response = await request(`/v1/relays/${credentials.id}/connect`, {
@@ -292,6 +293,7 @@ export class FakeRelay {
       protocol: hello.protocol ?? 2,
       capacity: hello.capacity ?? 50,
       draining: hello.draining ?? false,
+      accepts: hello.accepts ?? true,
       calls: hello.calls ?? [],
     });
     await until('welcome', () => relay.last('welcome'));

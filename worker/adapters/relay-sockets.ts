@@ -39,6 +39,7 @@ interface Attachment {
     readonly protocol: number;
     readonly capacity: number;
     readonly isDraining: boolean;
+    readonly isOverloaded: boolean;
   } | null;
   /** How the latest call's media got through, or did not. */
   readonly lastIce?: IceResult;
@@ -83,16 +84,26 @@ export class RelaySockets {
         protocol: hello.protocol,
         capacity: hello.capacity,
         isDraining: hello.draining,
+        isOverloaded: hello.accepts === false,
       },
     } satisfies Attachment);
   }
 
   drain(socket: WebSocket): void {
+    this.#change(socket, { isDraining: true });
+  }
+
+  /** Takes note of whether a relay's own load lets it take new calls. */
+  noteLoad(socket: WebSocket, isOverloaded: boolean): void {
+    this.#change(socket, { isOverloaded });
+  }
+
+  #change(socket: WebSocket, change: Partial<NonNullable<Attachment['hello']>>): void {
     const attachment = read(socket);
     if (!attachment?.hello) return;
     socket.serializeAttachment({
       ...attachment,
-      hello: { ...attachment.hello, isDraining: true },
+      hello: { ...attachment.hello, ...change },
     } satisfies Attachment);
   }
 
@@ -109,6 +120,7 @@ export class RelaySockets {
       instance: hello.instance,
       capacity: hello.capacity,
       isDraining: hello.isDraining,
+      isOverloaded: hello.isOverloaded,
       lastIce: lastIce ?? null,
     }));
   }
@@ -131,6 +143,7 @@ export class RelaySockets {
       .filter(
         ({ hello, load }) =>
           !hello.isDraining &&
+          !hello.isOverloaded &&
           hello.protocol >= PROTOCOL_VERSION - 1 &&
           load < hello.capacity &&
           hello.instance !== present?.instance,

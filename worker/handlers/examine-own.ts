@@ -38,7 +38,9 @@ function webhookVerified({ webhookAtMs }: BusinessNumber, nowMs: number): Findin
 
 async function relay(services: Services): Promise<Finding> {
   const relays = await services.switchboard().relays();
-  const ready = relays.filter((item) => !item.isDraining && item.load < item.capacity);
+  const ready = relays.filter(
+    (item) => !item.isDraining && !item.isOverloaded && item.load < item.capacity,
+  );
   const failed = ready.find(({ lastIce }) => lastIce?.isConnected === false);
   if (failed) {
     return problem(
@@ -51,8 +53,8 @@ async function relay(services: Services): Promise<Finding> {
   }
   if (relays.length > 0) {
     return problem(
-      'Every connected relay is full or draining',
-      'Start another relay, or raise RELAY_CAPACITY',
+      'Every connected relay is full, overloaded or draining',
+      'Start another relay, on another machine if they are overloaded, or raise RELAY_CAPACITY',
     );
   }
   return problem(

@@ -40,6 +40,9 @@ const relayView = z
     id: z.string(),
     is_connected: z.boolean(),
     is_draining: z.boolean(),
+    is_overloaded: z
+      .boolean()
+      .openapi({ description: 'None of its processes takes new calls for what its calls need' }),
     processes: z.int().openapi({ description: 'How many of its processes are connected' }),
     capacity: z.int().nullable().openapi({ description: 'Of all processes together' }),
     calls: z.int(),
@@ -128,6 +131,7 @@ export function relayRoutes(services: Services) {
         id,
         is_connected: isConnected,
         is_draining: isConnected && processes.every(({ isDraining }) => isDraining),
+        is_overloaded: isConnected && processes.every(({ isOverloaded }) => isOverloaded),
         processes: processes.length,
         capacity: isConnected ? sum(processes.map(({ capacity }) => capacity)) : null,
         calls: sum(processes.map(({ load }) => load)),

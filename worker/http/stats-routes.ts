@@ -65,6 +65,7 @@ const statsView = z
           calls: z.int(),
           capacity: z.int(),
           is_draining: z.boolean(),
+          is_overloaded: z.boolean(),
         }),
       )
       .openapi({ description: 'Those that are connected' }),
@@ -117,11 +118,12 @@ async function readStats(services: Services): Promise<z.infer<typeof statsView>>
     unconfirmed_ends: unconfirmedEnds,
     last_hour: viewOfPeriod(lastHour),
     today: viewOfPeriod(today),
-    relays: relays.map(({ id, load, capacity, isDraining }) => ({
+    relays: relays.map(({ id, load, capacity, isDraining, isOverloaded }) => ({
       id,
       calls: load,
       capacity,
       is_draining: isDraining,
+      is_overloaded: isOverloaded,
     })),
     // After the reads, which have made the connection: a first request would pay for that as well.
     commit_ms:

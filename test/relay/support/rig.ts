@@ -162,5 +162,7 @@ export const relayEnv = (
   RELAY_SECRET,
   RELAY_BIND_ADDRESS: '127.0.0.1',
   RELAY_UDP_PORTS: '42000-42499',
+  // Other work on the machine decides nothing here.
+  RELAY_CPU_MAX: '100',
   ...env,
 });

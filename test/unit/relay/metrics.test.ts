@@ -8,6 +8,7 @@ const IDLE: RelayState = {
   calls: 0,
   capacity: 50,
   isDraining: false,
+  isOverloaded: false,
   isConnected: false,
   unacknowledged: 0,
   dropped: 0,
@@ -44,6 +45,7 @@ it('shows the relay as it is at the moment of reading', async () => {
     calls: 3,
     capacity: 50,
     isDraining: true,
+    isOverloaded: true,
     isConnected: true,
     unacknowledged: 12,
     dropped: 2,
@@ -52,6 +54,7 @@ it('shows the relay as it is at the moment of reading', async () => {
   expect(after.value('roomline_relay_calls')).toBe(3);
   expect(after.value('roomline_relay_capacity_calls')).toBe(50);
   expect(after.value('roomline_relay_draining')).toBe(1);
+  expect(after.value('roomline_relay_overloaded')).toBe(1);
   expect(after.value('roomline_relay_connected')).toBe(1);
   expect(after.value('roomline_relay_outbox_events')).toBe(12);
   expect(after.value('roomline_relay_outbox_dropped_events')).toBe(2);
@@ -223,7 +226,8 @@ it('measures how late ticks come, once for all members and only while there are 
 it('notes the longest delay of the event loop in each second, and none of another one', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const { metrics, pass, read } = rig();
-  const stop = metrics.watchEventLoop();
+  const late: number[] = [];
+  const stop = metrics.watchEventLoop((lateMs) => late.push(lateMs));
   const sample = (ms: number) => {
     pass(ms);
     vi.advanceTimersByTime(10);
@@ -232,6 +236,7 @@ it('notes the longest delay of the event loop in each second, and none of anothe
   sample(50);
   sample(310);
   sample(30);
+  expect(late).toEqual([40, 300, 20]);
   expect((await read()).value(`${name}_count`)).toBe(0);
   sample(610);
   expect((await read()).value(`${name}_sum`)).toBeCloseTo(0.6);

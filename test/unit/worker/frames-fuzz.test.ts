@@ -19,6 +19,7 @@ const FRAMES = [
   },
   { type: 'call.is', call_id: 'c1', rev: 3 },
   { type: 'draining' },
+  { type: 'load', accepts: false },
   { type: 'answered', ...sequenced, sdp: `v=0\r\no=${MARK}\r\n` },
   { type: 'offered', ...sequenced, sdp: 'v=0\r\n' },
   {
