@@ -110,7 +110,7 @@ async function api() {
   return { operations, schemas: components.schemas };
 }
 const routeOf = (method: string, path: string): string =>
-  `${method.toUpperCase()} ${path.replaceAll(/:\w+|\{\w+\}/g, '{}')}`;
+  `${method.toUpperCase()} ${path.replaceAll(/:\w+|\{\w+\}|\$\w+/g, '{}')}`;
 
 /** Commands of shell examples that call Roomline's own API. */
 const curls = (text: string): string[] =>
@@ -138,8 +138,9 @@ describe('the API as the documents show it', () => {
     const { operations, schemas } = await api();
     for (const command of curls(text)) {
       const data = / -d '([\s\S]*)'/.exec(command)?.[1];
-      const method = / -X (\w+)/.exec(command)?.[1] ?? (data === undefined ? 'GET' : 'POST');
-      const path = /https?:\/\/[^/\s]+(\/v1\/[\w/-]+)/.exec(command)?.[1] ?? '';
+      const hasBody = / (-d|--data-binary) /.test(command);
+      const method = / -X (\w+)/.exec(command)?.[1] ?? (hasBody ? 'POST' : 'GET');
+      const path = /https?:\/\/[^/\s]+(\/v1\/[\w/$-]+)/.exec(command)?.[1] ?? '';
       const operation = operations.get(routeOf(method, path));
       expect(operation, command).toBeDefined();
       if (data === undefined) continue;

@@ -61,7 +61,8 @@ export async function playPrompt(
   if (!SHIPPED_SOUNDS.some((sound) => sound === promptId)) {
     requireAudio(services);
     const prompt = await services.prompts.find(promptId);
-    if (!prompt) throw invalidField('prompt_id', 'the id of a prompt');
+    if (!prompt)
+      throw invalidField('prompt_id', `the id of a prompt, or ${SHIPPED_SOUNDS.join(' or ')}`);
   }
   return unlessAnnouncing(await steer(services, id, agent, { action: 'play', promptId, isLoop }));
 }
