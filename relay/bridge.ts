@@ -29,6 +29,12 @@ const ANSWERING_MS_MAX = 5_000;
 /** How much is kept of what is said when nobody knows yet whether it is meant for the other side, in ms. */
 const EARLY_MS_MAX = 1_000;
 
+/**
+ * How long the caller hears nobody while a sound is fetched, in ms. It mostly takes a tenth of that, and what comes with it must
+ * come first: an announcement. A worker that does not answer must not leave the caller in silence.
+ */
+export const PLAY_WAIT_MS_MAX = 1_000;
+
 /** A connection that is back before this is a short silence; a sound that breaks off at once would be worse, in ms. */
 const HOLD_AFTER_MS = 500;
 
@@ -164,6 +170,12 @@ export class Bridge {
     this.#silenceRoom();
   }
 
+  /** A sound to be played is on its way: what was played before is cut off, and a moment's silence comes before other voices. */
+  awaitPlay(): void {
+    this.#playout.awaitPrompt(this.#deps.clock.nowMs() + PLAY_WAIT_MS_MAX);
+    this.#silenceRoom();
+  }
+
   /**
    * Plays a sound to the caller instead of the room and of the one before, from the opening of the path on. The room hears the
    * caller meanwhile.
@@ -229,13 +241,14 @@ export class Bridge {
     // Packets without payload are probes of the server's; they take numbers of the source.
     if (view.payloadEnd === view.payloadStart) pump.skip(source, nowMs);
     else if (!pump.count(source, nowMs)) return;
-    else if (this.#playout.isInstead || this.#voices.said(source, bytes, view, nowMs))
+    else if (this.#playout.isInstead(nowMs) || this.#voices.said(source, bytes, view, nowMs))
       this.endWait();
   }
 
   /** Somebody in the audience presses a key. It reaches a caller who hears them; a caller who does not is spared it. */
   press(digit: string): void {
-    if (this.#isOpen && !this.#playout.isInstead) this.#toCaller.press(digit);
+    if (this.#isOpen && !this.#playout.isInstead(this.#deps.clock.nowMs()))
+      this.#toCaller.press(digit);
   }
 
   /** One RTCP packet of the room's about the caller's track. */
@@ -264,7 +277,7 @@ export class Bridge {
       this.#fromCaller.open(nowMs);
     if (this.#isOpen) this.#playout.tick(nowMs, this.#play);
     this.#keys.tick(nowMs);
-    if (!this.#playout.isInstead) this.#voices.tick(nowMs);
+    if (!this.#playout.isInstead(nowMs)) this.#voices.tick(nowMs);
     this.#toCaller.tick(nowMs);
     this.#fromCaller.tick(nowMs);
     this.#deps.recorder.tick(nowMs);

@@ -75,11 +75,11 @@ const callWant = z.object({
     .object({ url: z.string().min(1).max(2048), token: z.string().min(1).max(8192) })
     .optional(),
   audience,
-  /** The caller hears the hold sound and the room does not hear the caller. */
+  /** The caller hears the hold sound; the room neither hears the caller nor is told of their keys. */
   hold: z.boolean().default(false),
   /**
-   * A prompt that the caller hears instead of the room, from its beginning for every new `id`. `played` says that it is over; one
-   * that is withdrawn or replaced is cut off without a word.
+   * A prompt that the caller hears instead of the room, from its beginning for every new `id`; nobody, for a moment, until the
+   * relay has it. `played` says that it is over; one that is withdrawn or replaced is cut off without a word.
    */
   playing: z
     .object({ id: z.int().nonnegative(), prompt: z.string().min(1).max(64), loop: z.boolean() })

@@ -230,12 +230,15 @@ export class Session {
     if (open) this.#open();
   }
 
-  /** Plays what has not been played yet. What is heard at present is heard until the prompt is there. */
+  /** Plays what has not been played yet. */
   #play(playing: CallWant['playing']): void {
     if (playing?.id === this.#playId) return;
     this.#playId = playing?.id;
-    this.#bridge.stopPlaying();
-    if (!playing) return;
+    if (!playing) {
+      this.#bridge.stopPlaying();
+      return;
+    }
+    this.#bridge.awaitPlay();
     const { id, prompt, loop } = playing;
     void this.#deps.loadPrompt(prompt).then((loaded) => {
       if (this.isEnded || this.#playId !== id) return;
@@ -244,6 +247,7 @@ export class Session {
         this.#bridge.play({ sound: loaded.sound, isLoop: loop, onEnd });
         return;
       }
+      this.#bridge.stopPlaying();
       this.#deps.log.warn(
         { call_id: this.callId, prompt, detail: loaded.message },
         'call.prompt-failed',

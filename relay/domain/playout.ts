@@ -14,6 +14,8 @@ export class Playout {
   readonly #holdSound: Play;
   #prompt: Play | undefined;
   #isHeld = false;
+  /** Until then nobody is heard, because a prompt is on its way. */
+  #silentUntilMs = -Infinity;
   /** From then on the room is waited for. */
   #awaitsFromMs = Infinity;
   /** What the player was last started with. */
@@ -28,13 +30,20 @@ export class Playout {
   }
 
   /** The caller must hear nobody. While the room is merely waited for they hear whoever is there. */
-  get isInstead(): boolean {
-    return this.#prompt !== undefined || this.#isHeld;
+  isInstead(nowMs: number): boolean {
+    return this.#prompt !== undefined || this.#isHeld || nowMs < this.#silentUntilMs;
+  }
+
+  /** A prompt comes instead of the one before; nobody is heard until it is there, or until `untilMs`. */
+  awaitPrompt(untilMs: number): void {
+    this.#prompt = undefined;
+    this.#silentUntilMs = untilMs;
   }
 
   /** Plays a prompt from its beginning instead of the one before, or none any more. */
   setPrompt(prompt: Play | undefined): void {
     this.#prompt = prompt;
+    this.#silentUntilMs = -Infinity;
   }
 
   setHeld(isHeld: boolean): void {

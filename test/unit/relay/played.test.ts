@@ -1,5 +1,6 @@
 // Hold and prompts: what a call that follows its wanted state sends to both sides, frame by frame.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { PLAY_WAIT_MS_MAX } from '../../../relay/bridge.ts';
 import { FRAME_TICKS, SILENCE_FRAME } from '../../../relay/domain/opus.ts';
 import type { LoadPrompt } from '../../../relay/ports.ts';
 import type { CallWant } from '../../../relay/protocol.ts';
@@ -72,6 +73,20 @@ async function talkingCall(change: Partial<SessionDeps> = {}) {
       };
     },
   };
+}
+
+/** A call in which the room has said forty frames before the opening. */
+async function earlyWords(change: Partial<SessionDeps>) {
+  const call = rig({ holdSound: sound('h', 200), ...change });
+  await call.session.answer(offer);
+  call.session.want(want(1, { connect: true, room: place }));
+  call.leg().onUp(undefined);
+  call.room().onJoined();
+  for (let number = 1; number <= 40; number++) {
+    call.room().onAudio(1, rtp(frame('m', number), number));
+    vi.advanceTimersByTime(20);
+  }
+  return call;
 }
 
 const isRtp = (packet: Uint8Array) => packet[1] !== 200;
@@ -253,7 +268,7 @@ describe('a prompt', () => {
     call.session.close('closed');
   });
 
-  it('that cannot be had is reported, and what was heard is heard on', async () => {
+  it('that cannot be had is reported, and the room is heard', async () => {
     const call = await talkingCall();
     await call.set(plays(1, 'gone'));
     expect(call.talk(100).caller).toBe('mmmmm');
@@ -272,7 +287,7 @@ describe('a prompt', () => {
       loadPrompt: (prompt) => (prompt === 'a' ? loading.promise : prompts(prompt)),
     });
     await call.set(plays(1));
-    expect(call.talk(100).caller).toBe('mmmmm');
+    expect(call.talk(200).caller).toMatch(/^-+$/);
     await call.set(change);
     loading.resolve({ ok: true, sound: sound('a', 10) });
     await loading.promise;
@@ -308,20 +323,36 @@ describe('a prompt', () => {
     call.session.close('closed');
   });
 
-  it('that comes while the first words of the room are played cuts them off', async () => {
+  it('that takes long leaves the caller in silence for a second, and then to the room', async () => {
     const loading = Promise.withResolvers<Awaited<ReturnType<LoadPrompt>>>();
-    const call = rig({ holdSound: sound('h', 200), loadPrompt: () => loading.promise });
-    await call.session.answer(offer);
-    call.session.want(want(1, { connect: true, room: place }));
-    call.leg().onUp(undefined);
-    call.room().onJoined();
-    for (let number = 1; number <= 40; number++) {
-      call.room().onAudio(1, rtp(frame('m', number), number));
-      vi.advanceTimersByTime(20);
-    }
+    const call = await talkingCall({ loadPrompt: () => loading.promise });
+    await call.set(plays(1));
+    expect(call.talk(PLAY_WAIT_MS_MAX).caller).toMatch(/^-+$/);
+    expect(call.talk(200).caller).toMatch(/^-?m{10}$/);
+    loading.resolve({ ok: true, sound: sound('a', 10) });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(call.talk(200).caller).toMatch(/^-?a{9,10}$/);
+    expectOneStream(call.toProvider);
+    call.session.close('closed');
+  });
+
+  it('that comes with the opening is the first that the caller hears', async () => {
+    const loading = Promise.withResolvers<Awaited<ReturnType<LoadPrompt>>>();
+    const call = await earlyWords({ loadPrompt: () => loading.promise });
     call.session.want(want(2, { connect: true, room: place, open: true, ...plays(1) }));
     vi.advanceTimersByTime(100);
     loading.resolve({ ok: true, sound: sound('a', 10) });
+    await vi.advanceTimersByTimeAsync(100);
+    expect(shown(call.toProvider, 12)).toMatch(/^-{3,5}a{5,6}$/);
+    expectOneStream(call.toProvider);
+    call.session.close('closed');
+  });
+
+  it('that comes while the first words of the room are played cuts them off', async () => {
+    const call = await earlyWords({ loadPrompt: prompts });
+    call.session.want(want(2, { connect: true, room: place, open: true }));
+    vi.advanceTimersByTime(100);
+    call.session.want(want(3, { connect: true, room: place, open: true, ...plays(1) }));
     await vi.advanceTimersByTimeAsync(100);
     // Ten frames in 100 ms; those that were not played yet are not, nor is silence in their place.
     expect(shown(call.toProvider, 12)).toMatch(/^m{10,12}a{5,6}$/);

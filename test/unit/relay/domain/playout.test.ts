@@ -33,16 +33,16 @@ function rig() {
 it('is silent unless told otherwise', () => {
   const { playout, run } = rig();
   expect(run(100)).toBe('');
-  expect(playout.isInstead).toBe(false);
+  expect(playout.isInstead(0)).toBe(false);
 });
 
 it('plays the hold sound from its beginning each time that the caller is put on hold', () => {
   const { playout, run } = rig();
   playout.setHeld(true);
-  expect(playout.isInstead).toBe(true);
+  expect(playout.isInstead(0)).toBe(true);
   expect(run(80)).toBe('h0 h1 h2 h0');
   playout.setHeld(false);
-  expect(playout.isInstead).toBe(false);
+  expect(playout.isInstead(0)).toBe(false);
   expect(run(80)).toBe('');
   playout.setHeld(true);
   expect(run(20)).toBe('h0');
@@ -55,15 +55,15 @@ it('plays a prompt once, and then what it had interrupted, without a pause', () 
   prompt('a', 2);
   expect(run(80)).toBe('a0 a1 h0 h1');
   expect(ended).toEqual(['a at 80']);
-  expect(playout.isInstead).toBe(true);
+  expect(playout.isInstead(0)).toBe(true);
 });
 
 it('leaves the room to the caller after a prompt', () => {
   const { playout, prompt, run } = rig();
   prompt('a', 1);
-  expect(playout.isInstead).toBe(true);
+  expect(playout.isInstead(0)).toBe(true);
   expect(run(60)).toBe('a0');
-  expect(playout.isInstead).toBe(false);
+  expect(playout.isInstead(0)).toBe(false);
 });
 
 it('plays a prompt over and over until it is stopped, and says nothing of its end', () => {
@@ -96,12 +96,36 @@ it('lets whoever hears of the end play the next prompt at once', () => {
   expect(run(60)).toBe('a0 b0 b1');
 });
 
+it('hides everybody for a moment while a prompt is on its way, and cuts off the one before', () => {
+  const { playout, prompt, run } = rig();
+  prompt('a', 10);
+  expect(run(40)).toBe('a0 a1');
+  playout.awaitPrompt(100);
+  expect(run(40)).toBe('');
+  expect(playout.isInstead(99)).toBe(true);
+  expect(playout.isInstead(100)).toBe(false);
+  prompt('b', 1);
+  expect(run(40)).toBe('b0');
+  playout.awaitPrompt(10_000);
+  playout.setPrompt(undefined);
+  expect(playout.isInstead(200)).toBe(false);
+});
+
+it('plays the hold sound to whoever is on hold until a prompt is there', () => {
+  const { playout, prompt, run } = rig();
+  playout.setHeld(true);
+  playout.awaitPrompt(1_000);
+  expect(run(40)).toBe('h0 h1');
+  prompt('a', 1);
+  expect(run(20)).toBe('a0');
+});
+
 it('plays the hold sound while the room is waited for, from a moment on, and hides nobody', () => {
   const { playout, run } = rig();
   playout.awaitRoom(40);
   playout.awaitRoom(1_000);
   expect(run(80)).toBe('h0 h1');
-  expect(playout.isInstead).toBe(false);
+  expect(playout.isInstead(0)).toBe(false);
   playout.endWait();
   expect(run(40)).toBe('');
 });
