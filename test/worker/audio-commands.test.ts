@@ -234,8 +234,8 @@ describe('a number that records every call', () => {
     expect((await api('GET', path)).body).toMatchObject(settings);
   });
 
-  /** A call of this number, announced by this webhook, up to being connected. */
-  async function connected(announce: (webhook: object) => Promise<Response>): Promise<string> {
+  /** A call of this number, announced by this webhook, up to ringing. */
+  async function ringing(announce: (webhook: object) => Promise<Response>): Promise<string> {
     const wacid = unique('wacid.');
     const webhook = connectWebhook({ id: wacid, phoneNumberId });
     expect((await announce(webhook)).status).toBe(200);
@@ -246,6 +246,11 @@ describe('a number that records every call', () => {
     await until('call.answer', () => scene.relay.last('call.answer', id));
     scene.relay.say(id, { type: 'answered', sdp: 'v=0' });
     await inState(id, 'ringing');
+    return id;
+  }
+
+  async function connected(announce = postWebhook): Promise<string> {
+    const id = await ringing(announce);
     const { identity } = (await scene.claim(id)).body;
     scene.relay.say(id, { type: 'ready', identity });
     await inState(id, 'active');
@@ -253,7 +258,7 @@ describe('a number that records every call', () => {
   }
 
   it('does so from the moment of the connection, and says so first', async () => {
-    const id = await connected(postWebhook);
+    const id = await connected();
     const want = await until('the path to open', () => {
       const latest = wanted(id);
       return latest?.open && latest;
@@ -278,8 +283,11 @@ describe('a number that records every call', () => {
   });
 
   it('does not record a caller who could not be told', async () => {
-    const id = await connected(postWebhook);
-    const { playing } = await until('the path to open', () => wanted(id)?.playing && wanted(id));
+    const id = await connected();
+    const { playing } = await until(
+      'recording',
+      () => wanted(id)?.recording === 'on' && wanted(id),
+    );
     scene.relay.say(id, { type: 'played', id: playing?.id, completed: false });
     await until('the end of the recording', () => wanted(id)?.recording === 'off');
     const { state, recording_state, timeline } = await show(id);
@@ -288,6 +296,20 @@ describe('a number that records every call', () => {
       type: 'announcement-failed',
       detail: { prompt: promptId },
     });
+  });
+
+  it('gives the relay time to have the announcement, and records nobody if it never will', async () => {
+    const id = await ringing(postWebhook);
+    const want = await until('call.want', () => wanted(id)?.playing && wanted(id));
+    expect(want).toMatchObject({ open: false, recording: 'off', playing: { prompt: promptId } });
+    expect((await show(id)).playing).toBeNull();
+    scene.relay.say(id, { type: 'played', id: want.playing?.id, completed: false });
+    await until('the failure', async () => (await typesOf(id)).includes('announcement-failed'));
+    const { identity } = (await scene.claim(id)).body;
+    scene.relay.say(id, { type: 'ready', identity });
+    await inState(id, 'active');
+    await until('the path to open', () => wanted(id)?.open);
+    expect(wanted(id)).toMatchObject({ recording: 'off', playing: null });
   });
 
   it('records nothing in a deployment that has no bucket any more', async () => {

@@ -1,30 +1,40 @@
 // Decisions about what a connected call sounds like: hold, prompts, recording, keys. Pure.
-import type {
-  Actor,
-  AudioCommand,
-  Call,
-  CallAudio,
-  KeptRecording,
-  TimelineEntry,
-  TimelineType,
+import {
+  isOver,
+  type Actor,
+  type AudioCommand,
+  type Call,
+  type CallAudio,
+  type CallPolicy,
+  type KeptRecording,
+  type TimelineEntry,
+  type TimelineType,
 } from './call.ts';
 import type { Answer, Change } from './change.ts';
 
 export const QUIET: CallAudio = { isHeld: false, playing: null, recording: 'off' };
 
+/** Plays that are asked for have the number of a decision, of which the first is 1. */
+const ANNOUNCEMENT_ID = 0;
+
+/** What is wanted before the call is connected: the relay has the announcement by then, so that nothing is heard before it. */
+export function soundBefore({ recording }: CallPolicy): CallAudio {
+  const promptId = recording?.announcement ?? null;
+  if (promptId === null) return QUIET;
+  const playing = { id: ANNOUNCEMENT_ID, promptId, isLoop: false, isAnnouncement: true };
+  return { ...QUIET, playing };
+}
+
 /** A call that somebody hears from now on, with what the number's settings ask for from the first moment. */
 export function onOpened(call: Call): { patch: Partial<Call>; entry: TimelineEntry } {
   const { recording } = call.policy;
-  if (!recording) return { patch: {}, entry: { type: 'answered' } };
-  const promptId = recording.announcement;
-  if (promptId === null) {
-    const audio: CallAudio = { ...call.audio, recording: 'on' };
-    return { patch: { audio }, entry: { type: 'answered', detail: { recording: true } } };
-  }
-  const playing = { id: call.version + 1, promptId, isLoop: false, isAnnouncement: true };
+  const announcement = recording?.announcement ?? null;
+  const isUnannounced = announcement !== null && call.audio.playing === null;
+  if (!recording || isUnannounced) return { patch: {}, entry: { type: 'answered' } };
+  const detail = { recording: true, ...(announcement === null ? {} : { announcement }) };
   return {
-    patch: { audio: { ...call.audio, recording: 'on', playing } },
-    entry: { type: 'answered', detail: { recording: true, announcement: promptId } },
+    patch: { audio: { ...call.audio, recording: 'on' } },
+    entry: { type: 'answered', detail },
   };
 }
 
@@ -108,11 +118,13 @@ export function onRecordingKept(call: Call, recording: KeptRecording): Answer {
 export function onPlayed(call: Call, playId: number, isComplete: boolean): Answer {
   // What has been replaced meanwhile is over without being the end of what plays now.
   const { playing } = call.audio;
-  if (call.state !== 'active' || playing?.id !== playId) return null;
-  if (!isComplete && isAnnouncing(call.audio)) {
+  if (isOver(call) || playing?.id !== playId) return null;
+  const isConnected = call.state === 'active';
+  if (!isComplete && (!isConnected || isAnnouncing(call.audio))) {
     const detail = { prompt: playing.promptId };
     return change(call, { playing: null, recording: 'off' }, 'announcement-failed', detail);
   }
+  if (!isConnected) return null;
   return change(call, { playing: null }, 'played', { completed: isComplete });
 }
 

@@ -13,7 +13,7 @@ import {
 } from './change.ts';
 import { withoutJob, withoutQueuedGraph, type JobResult, type PendingJob } from './job.ts';
 import { codeOf, outcome, type Outcome } from './outcome.ts';
-import { onOpened, QUIET } from './step-audio.ts';
+import { onOpened, QUIET, soundBefore } from './step-audio.ts';
 
 /** The provider's timestamp is in whole seconds, rounded down or up. */
 const TIMESTAMP_ROUNDING_MS = 1_000;
@@ -98,7 +98,11 @@ export function onOffer(
     return { call, change: finalEnd(call, outcome('caller-gave-up', 'caller'), nowMs) };
   }
   if (known) return null;
-  const call: Call = { ...blankCall(offer, offer.offeredAtMs, nowMs), ...announced };
+  const call: Call = {
+    ...blankCall(offer, offer.offeredAtMs, nowMs),
+    ...announced,
+    audio: soundBefore(offer.policy),
+  };
   return { call, change: firstChange(call, offer, free, nowMs) };
 }
 

@@ -33,7 +33,7 @@ import {
   type PendingJob,
 } from './job.ts';
 import { codeOf, outcome, refusalReason, terminationReason, type Outcome } from './outcome.ts';
-import { onOpened } from './step-audio.ts';
+import { onOpened, soundBefore } from './step-audio.ts';
 import { blankCall } from './step-inbound.ts';
 
 /** A success that does not say of which call leaves as much open as no reply. */
@@ -70,6 +70,7 @@ export function onDial(
     claim: dial.claim,
     ask: dial.ask,
     policy: dial.policy,
+    audio: soundBefore(dial.policy),
     ringMs: dial.ringMs,
   };
   if (!dial.ask) return { call, change: begin(call, free, nowMs, 'dial-requested') };

@@ -70,12 +70,13 @@ export class Player {
     this.#over = over;
   }
 
-  want({ playing }: CallWant): void {
+  want({ playing, open }: CallWant): void {
     const id = playing?.id ?? null;
-    if (id === this.#presentId) return;
+    const isThere = playing?.prompt !== MISSING;
+    // What is there waits for the opening; what is not is known before.
+    if (id === this.#presentId || (isThere && !open)) return;
     this.#presentId = id;
     if (playing === null || id === null) return;
-    const isThere = playing.prompt !== MISSING;
     if (isThere && playing.loop) return;
     this.#sim.after(50 + this.#random.below(isThere ? 5_000 : 500), () => {
       if (this.#presentId !== id) return;

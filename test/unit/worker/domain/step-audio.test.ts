@@ -1,8 +1,13 @@
 // What may be done to the audio of a connected call.
 import { describe, expect, it } from 'vitest';
-import type { AudioCommand, Call, CallEvent } from '../../../../worker/domain/call.ts';
+import {
+  wanted,
+  type AudioCommand,
+  type Call,
+  type CallEvent,
+} from '../../../../worker/domain/call.ts';
 import type { CallId, NumberId, RelayId } from '../../../../worker/domain/ids.ts';
-import { onOpened } from '../../../../worker/domain/step-audio.ts';
+import { onOpened, soundBefore } from '../../../../worker/domain/step-audio.ts';
 import { blankCall, NO_POLICY } from '../../../../worker/domain/step-inbound.ts';
 import { step } from '../../../../worker/domain/step.ts';
 
@@ -144,22 +149,21 @@ describe('recording', () => {
 
 describe('the announcement of a recording', () => {
   const policy = { ...NO_POLICY, recording: { announcement: 'p1' } };
-  const announcing: Call = { ...active, ...onOpened({ ...active, policy }).patch, version: 8 };
+  const ringing: Call = { ...active, policy, state: 'ringing', audio: soundBefore(policy) };
+  const announcing: Call = { ...ringing, ...onOpened(ringing).patch, state: 'active' };
   const over = (isComplete: boolean): CallEvent => ({
     type: 'relay.played',
     seq: 1,
-    playId: 8,
+    playId: 0,
     isComplete,
   });
 
-  it('comes first, and is recorded', () => {
-    const { entry } = onOpened({ ...active, policy });
+  it('is at the relay before the call is connected, comes first, and is recorded', () => {
+    const playing = { id: 0, promptId: 'p1', isLoop: false, isAnnouncement: true };
+    expect(wanted(ringing)).toMatchObject({ open: false, audio: { recording: 'off', playing } });
+    const { entry } = onOpened(ringing);
     expect(entry).toEqual({ type: 'answered', detail: { recording: true, announcement: 'p1' } });
-    expect(announcing.audio).toEqual({
-      isHeld: false,
-      recording: 'on',
-      playing: { id: 8, promptId: 'p1', isLoop: false, isAnnouncement: true },
-    });
+    expect(announcing.audio).toEqual({ isHeld: false, recording: 'on', playing });
     expect(step(announcing, over(true), NOW)).toMatchObject({
       call: { audio: { recording: 'on', playing: null } },
       entry: { type: 'played', detail: { completed: true } },
@@ -172,6 +176,18 @@ describe('the announcement of a recording', () => {
       entry: { type: 'announcement-failed', detail: { prompt: 'p1' } },
       messages: ['want'],
     });
+  });
+
+  it('that cannot be had is known before the call is connected, which then is not recorded', () => {
+    for (const state of ['offered', 'preparing', 'ringing', 'claimed', 'accepting'] as const) {
+      const failed = step({ ...ringing, state }, over(false), NOW);
+      expect(failed.entry).toEqual({ type: 'announcement-failed', detail: { prompt: 'p1' } });
+      expect(failed.call?.state).toBe(state);
+      const opened = onOpened(failed.call ?? ringing);
+      expect(opened).toEqual({ patch: {}, entry: { type: 'answered' } });
+    }
+    expect(step(ringing, over(true), NOW).entry).toBeNull();
+    expect(step({ ...ringing, state: 'ending' }, over(false), NOW).entry).toBeNull();
   });
 
   it('is cut off by nobody', () => {
