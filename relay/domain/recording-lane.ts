@@ -1,7 +1,7 @@
 // One voice of a recording: packets find their place among slots of 20 ms, which follow the relay's clock.
 //
 //  1. A packet's place follows from its RTP timestamp, so that losses, disorder and jitter below a second change nothing.
-//  2. The sender's clock is not ours. Of the packets of 2 s the least delayed one tells how far they are apart; before that is
+//  2. The sender's clock is not ours. Of the packets of a while the least delayed one tells how far they are apart; before that is
 //     20 ms a slot is left out, or a packet, at a quiet moment if there is one.
 //  3. A slot that nothing has come for is written as lost, which is also how a sender's own silence is written (RFC 7845
 //     section 4.1). Before the first packet there is silence.
@@ -11,14 +11,14 @@ import { lostToc, piecesOf, writePiece } from './recording-frames.ts';
 /** Length of a slot. */
 export const SLOT_MS = 20;
 
-/** Slots that wait to be written: 2.5 s. A power of two. */
-export const SLOTS = 128;
+/** Slots that wait to be written: 20 s. A power of two. */
+export const SLOTS = 1024;
 
 /** A packet this far from where its timestamp says is of another stream, in slots: 2 s. */
 const JUMP_SLOTS = 100;
 
-/** In-order packets that one look at the sender's clock covers: 2 s of them. */
-const WINDOW_PACKETS = 100;
+/** In-order packets that one look at the sender's clock covers, of packets that come when the network lets them: 2 s. */
+export const WINDOW_PACKETS = 100;
 
 /** Apart by this many slots, it is put right at a quiet moment; more than half a slot, or it would be put right back and forth. */
 const LOOSE_SLOTS = 0.6;
@@ -34,6 +34,7 @@ export class Lane {
   /** One behind the last slot that holds something. */
   end = -Infinity;
 
+  readonly #window: number;
   readonly #packets: (Uint8Array | undefined)[] = Array.from({ length: SLOTS });
   readonly #starts = new Int32Array(SLOTS);
   readonly #ends = new Int32Array(SLOTS);
@@ -51,6 +52,11 @@ export class Lane {
   #leastLate = Infinity;
   /** By how many slots packets are late against their places; 0 until it is known. */
   #apart = 0;
+
+  /** @param window in-order packets that one look at the sender's clock covers; 1 when their times have no jitter */
+  constructor(window: number) {
+    this.#window = window;
+  }
 
   /** Forgets everything and begins anew with this slot. */
   reset(base: number): void {
@@ -82,9 +88,16 @@ export class Lane {
     return Infinity;
   }
 
+  /** Forgets what all slots before this one hold. */
+  forget(before: number): void {
+    for (let slot = this.#base; slot < Math.min(before, this.end); slot++)
+      this.#packets[slot & (SLOTS - 1)] = undefined;
+  }
+
   /** Gives up all slots before this one. */
   skipTo(slot: number): void {
-    for (; this.#base < slot; this.#base++) this.#packets[this.#base & (SLOTS - 1)] = undefined;
+    this.forget(slot);
+    this.#base = Math.max(this.#base, slot);
   }
 
   /**
@@ -143,7 +156,7 @@ export class Lane {
   #shift(late: number, isQuiet: boolean): number {
     this.#leastLate = Math.min(this.#leastLate, late);
     this.#seen += 1;
-    if (this.#seen === WINDOW_PACKETS) this.#look(this.#leastLate);
+    if (this.#seen === this.#window) this.#look(this.#leastLate);
     const apart = Math.abs(this.#apart);
     if (apart < LOOSE_SLOTS || (apart < TIGHT_SLOTS && !isQuiet)) return 0;
     const shift = Math.round(this.#apart);

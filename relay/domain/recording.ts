@@ -3,7 +3,7 @@
 //
 // A place in the file is a time since its beginning, whatever was lost, paused or switched off in between.
 import { OggWriter, type OnPage } from './ogg-write.ts';
-import { Lane, SLOT_MS, writeSilence } from './recording-lane.ts';
+import { Lane, SLOT_MS, WINDOW_PACKETS, writeSilence } from './recording-lane.ts';
 
 /** `off`: nothing is written. `paused`: the recording goes on with silence in both voices. */
 export type RecordingState = 'off' | 'on' | 'paused';
@@ -14,13 +14,22 @@ export const WAIT_MS = 1_000;
 /** How often slots are written, in ms. */
 const WRITE_MS = 1_000;
 
-/** Before the path opens, this much of what comes is kept: it is heard afterwards. In slots, a second. */
+/** Of what the caller says before the path opens this much counts, in slots: a second. */
 const EARLY_SLOTS = 50;
+
+/**
+ * What somebody has said before the path opens is sent afterwards, and has its place in the past: up to this much, in slots. 10 s
+ * are more than there are from taking a call to its opening.
+ */
+const PAST_SLOTS = 500;
+
+/** While that is being sent nothing is written that may still come, up to this much, in slots: 15 s. */
+const BEHIND_SLOTS = 750;
 
 export class Recording {
   readonly #ogg: OggWriter;
-  readonly #left = new Lane();
-  readonly #right = new Lane();
+  readonly #left = new Lane(WINDOW_PACKETS);
+  readonly #right = new Lane(1);
   #state: RecordingState = 'off';
   #isOpen = false;
   /** The next slot to write; undefined before the first. */
@@ -52,16 +61,17 @@ export class Recording {
     this.#state = state;
     // An `off` that is followed by anything else was a pause; one that is not is where the file ends.
     if (before !== 'on') this.#pauseUntil(slotOf(nowMs));
-    const from = slotOf(nowMs) - (this.#isOpen ? 0 : EARLY_SLOTS);
+    const from = slotOf(nowMs) - (this.#isOpen ? 0 : PAST_SLOTS);
     this.#left.reset(from);
     this.#right.reset(from);
   }
 
-  /** The path is open: from here on there is something to record. Of what came before, the last second counts. */
+  /** The path is open: from here on there is something to record. */
   open(nowMs: number): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
-    if (this.#state === 'on') this.#keepEarly(nowMs);
+    if (this.#state === 'on') this.#keepPast(nowMs);
+    this.#left.forget(slotOf(nowMs) - EARLY_SLOTS);
     this.#writeAtMs = nowMs + WRITE_MS;
   }
 
@@ -69,7 +79,7 @@ export class Recording {
   heard(bytes: Uint8Array, start: number, end: number, timestamp: number, nowMs: number): void {
     if (this.#state !== 'on') return;
     this.tick(nowMs);
-    if (!this.#isOpen) this.#keepEarly(nowMs);
+    if (!this.#isOpen) this.#keepPast(nowMs);
     this.#left.push(bytes, start, end, timestamp, nowMs);
   }
 
@@ -91,8 +101,10 @@ export class Recording {
   tick(nowMs: number): void {
     if (nowMs < this.#writeAtMs || !this.#isOpen) return;
     this.#writeAtMs = nowMs + WRITE_MS;
-    if (this.#state === 'on') this.#writeUntil(slotOf(nowMs - WAIT_MS));
-    else if (this.#state === 'paused') this.#pauseUntil(slotOf(nowMs));
+    if (this.#state === 'on') {
+      const due = slotOf(nowMs - WAIT_MS);
+      this.#writeUntil(Math.max(Math.min(due, this.#right.end), due - BEHIND_SLOTS));
+    } else if (this.#state === 'paused') this.#pauseUntil(slotOf(nowMs));
   }
 
   /** Ends the file. @returns false when there is nothing in it, and so no file */
@@ -106,9 +118,9 @@ export class Recording {
     return true;
   }
 
-  #keepEarly(nowMs: number): void {
-    this.#left.skipTo(slotOf(nowMs) - EARLY_SLOTS);
-    this.#right.skipTo(slotOf(nowMs) - EARLY_SLOTS);
+  #keepPast(nowMs: number): void {
+    this.#left.skipTo(slotOf(nowMs) - PAST_SLOTS);
+    this.#right.skipTo(slotOf(nowMs) - PAST_SLOTS);
   }
 
   /** Writes all slots before this one. The file begins with the first that holds something. */

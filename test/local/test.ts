@@ -5,6 +5,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildAssets } from './build-assets.ts';
 import { findChromium, NO_CHROMIUM } from './chromium.ts';
+import { findSoundTool, noSoundTool, SOUND_TOOLS } from './sound-tools.ts';
 import { externalLiveKit, findLiveKitServer, SetupError } from './livekit-server.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -62,6 +63,8 @@ async function prepareWholeProcessTests(): Promise<void> {
   const source = external ? `LIVEKIT_URL=${external.url}` : (await findLiveKitServer()).path;
   console.log(`livekit-server: ${source}`);
   console.log(`Chromium: ${findChromium() ?? `${NO_CHROMIUM}; the browser tests are skipped`}`);
+  for (const tool of SOUND_TOOLS)
+    console.log(`${tool}: ${findSoundTool(tool) ?? `${noSoundTool(tool)}; its test is skipped`}`);
 }
 
 async function main(): Promise<void> {

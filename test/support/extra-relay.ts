@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { freePorts } from '../local/ports.ts';
 import type { Child } from '../local/processes.ts';
-import { startRelay, type RelayPlace } from './stack-parts.ts';
+import { recordingsFolder, startRelay, type RelayPlace } from './stack-parts.ts';
 import type { Stack } from './stack.ts';
 
 /** How it differs from the relay that the stack has. */
@@ -44,7 +44,15 @@ export class ExtraRelay {
     const credentials = await stack.admin.createRelay(`relay-${randomBytes(3).toString('hex')}`);
     const httpPort = await freePorts(1 + capacity);
     const udpPorts = `${httpPort + 1}-${httpPort + capacity}`;
-    const place = { name: credentials.id, workerUrl, httpPort, udpPorts, capacity, env };
+    const recordings = { RELAY_RECORDINGS_DIR: recordingsFolder(stack.options.stateFolder) };
+    const place: RelayPlace = {
+      name: credentials.id,
+      workerUrl,
+      httpPort,
+      udpPorts,
+      capacity,
+      env: { ...recordings, ...env },
+    };
     const child = await startRelay(stack.supervisor, place, credentials);
     return new ExtraRelay(stack, place, credentials, child);
   }

@@ -64,13 +64,20 @@ export type RelayPlace = {
   env?: Readonly<Record<string, string>>;
 };
 
+/** Where relays of a stack keep recordings that the worker does not have yet. */
+export const recordingsFolder = (stateFolder: string): string => join(stateFolder, 'recordings');
+
 /** The place of the relay that every stack has. */
-export const firstRelayPlace = ({ worker, relayHttp, relayUdp }: StackPorts): RelayPlace => ({
+export const firstRelayPlace = ({
+  ports: { worker, relayHttp, relayUdp },
+  stateFolder,
+}: StackOptions): RelayPlace => ({
   name: 'relay',
   workerUrl: `http://127.0.0.1:${worker}`,
   httpPort: relayHttp,
   udpPorts: relayUdp,
   capacity: Math.min(CAPACITY_MAX, portsIn(relayUdp)),
+  env: { RELAY_RECORDINGS_DIR: recordingsFolder(stateFolder) },
 });
 
 const UDP_PORTS_OF_TESTS = 64;

@@ -64,7 +64,7 @@ export class Stack {
 
   /** Starts the relay again, after it was stopped or killed. */
   async startRelay(): Promise<void> {
-    const place = firstRelayPlace(this.options.ports);
+    const place = firstRelayPlace(this.options);
     this.relay = await startRelay(this.supervisor, place, this.credentials.relay);
   }
 
@@ -135,7 +135,7 @@ async function startParts(options: StackOptions, supervisor: Supervisor): Promis
 
   onStep('relay');
   const credentials = await register(admin, options, secrets.META_ACCESS_TOKEN);
-  const relay = await startRelay(supervisor, firstRelayPlace(ports), credentials.relay);
+  const relay = await startRelay(supervisor, firstRelayPlace(options), credentials.relay);
   const simulator = new SimulatorClient(simulatorUrlOf(options));
   const parts = { options, supervisor, livekit, secrets, credentials, admin, simulator };
   return new Stack(parts, worker, relay);

@@ -30,6 +30,8 @@ export type LitePhoneOptions = {
   shape?: 'wire' | 'documented';
   /** An IPv6 address to offer as well; nothing listens there. Default none. */
   ipv6?: string;
+  /** What becomes of an Opus frame on its way, by its number from 0: other bytes, or null when it is lost. Default itself. */
+  onWay?: (frame: Buffer, number: number) => Buffer | null;
   /** false keeps counts but decodes no audio, for load tests. Default true. */
   listen?: boolean;
   /** ms since the epoch, monotonic; default the process's clock. */
@@ -96,10 +98,12 @@ export class LitePhone {
     loopOf(this.#play);
     this.payloadTypes = called?.business ?? OWN_TYPES;
     this.#hearing = new Hearing(options.listen ?? true, this.payloadTypes);
+    let frames = 0;
     this.#talking = new Talking((header, payload) => {
       this.#octetsSent += payload.length;
       this.#lastSent = { timestamp: header.timestamp };
-      this.#media?.sendRtp(header, payload);
+      const arriving = options.onWay ? options.onWay(payload, frames++) : payload;
+      if (arriving) this.#media?.sendRtp(header, arriving);
     }, this.#now);
     this.#talking.payloadTypes = this.payloadTypes;
     const write = options.shape === 'documented' ? writeDocumentedOffer : writeOffer;

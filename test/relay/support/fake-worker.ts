@@ -1,5 +1,10 @@
 // A worker that only speaks the relay protocol: it records what relays say and says what a test wants.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -24,6 +29,8 @@ type EventOf<Type extends RelayEvent['type']> = Extract<RelayEvent, { type: Type
 
 const AGENTS_ONLY: Audience = { named: [], excluded: [], ai: false, everyone: false };
 
+export type BroughtRecording = { headers: IncomingHttpHeaders; file: Buffer };
+
 /** What a test changes of a wanted state. */
 export type WantChange = Partial<Omit<CallWant, 'type' | 'call_id' | 'rev' | 'audience'>> & {
   audience?: Partial<Audience>;
@@ -44,6 +51,10 @@ export class FakeWorker {
   readonly promptsAsked: string[] = [];
   /** HTTP status to refuse the next upgrades with. */
   refuseWith: number | undefined;
+  /** Recordings that relays have brought, by call. */
+  readonly recordings = new Map<string, BroughtRecording>();
+  /** HTTP status with which recordings are refused. */
+  refuseRecordingsWith: number | undefined;
   readonly #server = createServer();
   readonly #sockets = new WebSocketServer({ noServer: true });
   readonly #secret: string;
@@ -55,6 +66,10 @@ export class FakeWorker {
   private constructor(secret: string) {
     this.#secret = secret;
     this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      if (request.method === 'PUT') {
+        void this.#takeRecording(request).then((status) => response.writeHead(status).end());
+        return;
+      }
       const isKnown = request.headers.authorization === `Bearer ${this.#secret}`;
       const id = /^\/v1\/relays\/[\w.-]+\/prompts\/([\w.-]+)$/.exec(request.url ?? '')?.[1] ?? '';
       this.promptsAsked.push(id);
@@ -126,6 +141,18 @@ export class FakeWorker {
   cut(relayId?: string): void {
     this.#socketOf(relayId)?.terminate();
     if (relayId === undefined) this.#socket = undefined;
+  }
+
+  async #takeRecording(request: IncomingMessage): Promise<number> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const [, callId] =
+      /^\/v1\/relays\/[\w.-]+\/recordings\/([\w-]+)$/.exec(request.url ?? '') ?? [];
+    const isKnown = request.headers.authorization === `Bearer ${this.#secret}`;
+    if (callId === undefined || !isKnown) return 404;
+    if (this.refuseRecordingsWith !== undefined) return this.refuseRecordingsWith;
+    this.recordings.set(callId, { headers: request.headers, file: Buffer.concat(chunks) });
+    return 200;
   }
 
   events(callId?: string): RelayEvent[] {

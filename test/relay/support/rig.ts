@@ -1,4 +1,6 @@
 // A relay in this process between a fake worker and a real livekit-server, with a phone per call.
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { parseConfig } from '../../../relay/config.ts';
 import { startRelay, type Relay } from '../../../relay/relay.ts';
@@ -15,6 +17,9 @@ import { agentToken, callerToken, roomService } from './rooms.ts';
 import { until } from './until.ts';
 
 export const RELAY_SECRET = 'test-relay-secret';
+
+/** Where relays of tests keep recordings that are not brought yet; made when there is one. */
+export const RECORDINGS_FOLDER = join(tmpdir(), `roomline-recordings-${process.pid}`);
 
 export type Call = { id: string; phone: LitePhone };
 
@@ -162,6 +167,7 @@ export const relayEnv = (
   RELAY_SECRET,
   RELAY_BIND_ADDRESS: '127.0.0.1',
   RELAY_UDP_PORTS: '42000-42499',
+  RELAY_RECORDINGS_DIR: RECORDINGS_FOLDER,
   // Other work on the machine decides nothing here.
   RELAY_CPU_MAX: '100',
   ...env,

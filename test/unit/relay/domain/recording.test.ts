@@ -80,22 +80,47 @@ describe('both voices', () => {
 });
 
 describe('what was said before the path opened', () => {
-  it('is there, up to a second of it', () => {
+  it('is there: a second of the caller, and all that is kept of others, where it was said', () => {
     const pages: Uint8Array[] = [];
     const recording = new Recording(1, (page) => pages.push(page.slice()));
     recording.want('on', 0);
-    for (let n = 0; n < 200; n++) recording.heard(numbered(n), 0, 45, n * 960, n * FRAME_MS);
-    recording.open(4_000);
-    // Kept words of an agent are sent at twice the pace, each in its slot of the past.
-    for (let n = 0; n < 50; n++) {
-      const bytes = numbered(500 + n);
-      recording.sent(bytes, 0, 45, n * 960, 3_400 + n * FRAME_MS, 4_000 + n * 10);
+    const heard = (n: number) => recording.heard(numbered(n), 0, 45, n * 960, n * FRAME_MS);
+    for (let n = 0; n < 1_000; n++) heard(n);
+    const openedMs = 20_000;
+    recording.open(openedMs);
+    // Five seconds of an agent, sent at twice the pace. In the middle of them is a pause of a second that is not sent.
+    let n = 0;
+    for (let nowMs = openedMs; nowMs < openedMs + 4_000; nowMs += 10) {
+      const dueMs = openedMs - 6_000 + n * FRAME_MS + (n < 125 ? 0 : 1_000);
+      if (dueMs <= nowMs) {
+        recording.sent(numbered(5_000 + n), 0, 45, n * 960, dueMs, nowMs);
+        n += 1;
+      }
+      if (nowMs % 20 === 0) heard(nowMs / FRAME_MS);
+      recording.tick(nowMs);
     }
-    recording.close(4_500);
+    recording.close(openedMs + 4_000);
     const { left, right } = readRecording(Buffer.concat(pages));
-    expect(nameOf(left[0] as Buffer)).toBe(150);
-    expect(nameOf(right[20] as Buffer)).toBe(500);
-    expect(nameOf(right[69] as Buffer)).toBe(549);
+    expect(names(left)).toEqual([
+      ...Array<string>(250).fill('silence'),
+      ...Array.from({ length: 250 }, (_, n) => 950 + n),
+    ]);
+    expect(names(right).slice(0, n + 50)).toEqual([
+      ...Array.from({ length: 125 }, (_, n) => 5_000 + n),
+      ...Array<string>(50).fill('lost'),
+      ...Array.from({ length: n - 125 }, (_, n) => 5_125 + n),
+    ]);
+  });
+
+  it('is not there when it was said before recording was wanted', () => {
+    const { recording, heard, close } = open();
+    recording.want('off', 0);
+    for (let n = 0; n < 10; n++) heard(n, n * FRAME_MS);
+    recording.want('on', 200);
+    recording.sent(numbered(7), 0, 45, 0, 100, 200);
+    heard(10, 200);
+    const read = close(240);
+    expect([names(read?.left ?? [])[0], names(read?.right ?? [])[0]]).toEqual([10, 'silence']);
   });
 });
 
