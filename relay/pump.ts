@@ -1,6 +1,6 @@
 // One direction of a call: packets of sources go in, one unbroken stream of finished RTP packets comes out.
 import { Arrivals } from './domain/arrivals.ts';
-import { KeyWriter, type EventSlot } from './domain/dtmf-write.ts';
+import { KeyWriter, type SendEvent } from './domain/dtmf-write.ts';
 import { FRAME_MS, LEVEL_SILENT, OPUS_TICKS_PER_MS, SILENCE_FRAME } from './domain/opus.ts';
 import { ReceiverReports } from './domain/receiver-reports.ts';
 import { middleOf, writeSenderReport, type ReceptionReport } from './domain/rtcp.ts';
@@ -53,8 +53,7 @@ export class Pump {
   readonly #onSent: OnSent | undefined;
   readonly #stitcher: Stitcher;
   readonly #levels = new SpeechLevel();
-  readonly #keys = new KeyWriter();
-  #keyTimestamp = 0;
+  readonly #keys: KeyWriter;
   readonly #view: RtpView = emptyRtpView();
   readonly #packet: SourcePacket = {
     source: 0,
@@ -83,6 +82,7 @@ export class Pump {
     this.#send = send;
     this.#onSent = onSent;
     this.#stitcher = new Stitcher(this.#emit, start.sequence, start.timestamp);
+    this.#keys = new KeyWriter(this.#stitcher, this.#sendEvent);
   }
 
   get isOpen(): boolean {
@@ -140,7 +140,7 @@ export class Pump {
 
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
-    this.#pressKeys(nowMs);
+    this.#keys.tick(nowMs);
     this.#stitcher.tick(nowMs);
   }
 
@@ -151,8 +151,7 @@ export class Pump {
 
   /** Lets go of the key that is down, and forgets those that wait. */
   clearKeys(nowMs: number): void {
-    const end = this.#keys.clear(nowMs);
-    if (end) this.#sendEvents(end);
+    this.#keys.clear(nowMs);
   }
 
   /**
@@ -268,35 +267,21 @@ export class Pump {
     };
   }
 
-  /** While a key is down the stream has no room for audio. Spec: RFC 4733 section 2.1 lets the sender choose one of the two. */
+  /** While a key is down the stream has no room for audio. Observed in libwebrtc's source: browsers send one of the two as well. */
   #push(packet: SourcePacket, nowMs: number): void {
     if (this.isLive && this.#keys.wantsSlot(nowMs))
       this.#stitcher.skip(packet.source, packet.sequence);
     else this.#stitcher.push(packet, nowMs);
   }
 
-  #pressKeys(nowMs: number): void {
-    while (this.#keys.wantsSlot(nowMs)) {
-      const timestamp = this.#stitcher.takeSlot(nowMs);
-      if (timestamp === undefined) return;
-      const slot = this.#keys.fill(nowMs);
-      if (slot.isFirst) this.#keyTimestamp = timestamp;
-      this.#sendEvents(slot);
-    }
-  }
-
-  #sendEvents({ payload, copies, isFirst }: EventSlot): void {
+  readonly #sendEvent: SendEvent = (payload, sequence, timestamp, marker) => {
     const { eventType = 0, ssrc } = this.#identity;
-    const timestamp = this.#keyTimestamp;
-    for (let copy = 0; copy < copies; copy++) {
-      const sequence = this.#stitcher.takeNumber();
-      const at = writeRtpHeader(scratch, eventType, isFirst, sequence, timestamp, ssrc, 0, 0);
-      scratch.set(payload, at);
-      this.#packetsSent += 1;
-      this.#octetsSent += payload.length;
-      this.#send(scratch.subarray(0, at + payload.length));
-    }
-  }
+    const at = writeRtpHeader(scratch, eventType, marker, sequence, timestamp, ssrc, 0, 0);
+    scratch.set(payload, at);
+    this.#packetsSent += 1;
+    this.#octetsSent += payload.length;
+    this.#send(scratch.subarray(0, at + payload.length));
+  };
 
   readonly #emit = (
     bytes: Uint8Array,

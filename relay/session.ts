@@ -2,6 +2,7 @@
 // reports what happens; it decides nothing about the call.
 import { Bridge } from './bridge.ts';
 import type { NewEvent } from './outbox.ts';
+import { PlayOrder } from './play-order.ts';
 import { answeredTypes, payloadTypes } from './domain/payload-types.ts';
 import type { Sound } from './domain/player.ts';
 import { describeFailure, parseAnswer, parseOffer } from './domain/sdp.ts';
@@ -55,6 +56,7 @@ export class Session {
 
   readonly #deps: SessionDeps;
   readonly #bridge: Bridge;
+  readonly #playOrder: PlayOrder;
   #settleClosed: () => void = () => undefined;
   #state: 'preparing' | 'connecting' | 'up' | 'ended' = 'preparing';
   #wanted: CallWant | undefined;
@@ -64,8 +66,6 @@ export class Session {
   #unanswered: OfferedLeg | undefined;
   #isOffering = false;
   #stay: RoomStay | undefined;
-  /** The latest prompt that was wanted, until it is not any more. */
-  #playId: number | undefined;
   /** The present connection to the room; `undefined` while there is none. */
   #room: RoomLink | undefined;
   /** Who hears and can be heard, or was so when the room went away. */
@@ -84,6 +84,11 @@ export class Session {
       openMixLine: deps.openMixLine,
       recorder: deps.openRecorder(callId),
       onKey: (digit) => deps.emit({ type: 'dtmf', call_id: callId, digit }),
+    });
+    this.#playOrder = new PlayOrder(callId, {
+      ...deps,
+      bridge: this.#bridge,
+      onPlayed: (id, completed) => deps.emit({ type: 'played', call_id: callId, id, completed }),
     });
     this.closed = new Promise((resolve) => (this.#settleClosed = resolve));
   }
@@ -169,6 +174,7 @@ export class Session {
     this.#state = 'ended';
     clearTimeout(this.#connectTimer);
     this.#stopTicking();
+    this.#playOrder.close();
     this.#bridge.close();
     this.#deps.log.info({ call_id: this.callId, reason, detail, stats }, 'call.ended');
     const report = () =>
@@ -226,38 +232,8 @@ export class Session {
     if (room) this.#stay ??= this.#enter();
     this.#stay?.want(room, audience);
     this.#bridge.setHeld(hold);
-    this.#play(playing);
+    this.#playOrder.want(playing);
     if (open) this.#open();
-  }
-
-  /** Plays what has not been played yet. */
-  #play(playing: CallWant['playing']): void {
-    if (playing?.id === this.#playId) return;
-    this.#playId = playing?.id;
-    if (!playing) {
-      this.#bridge.stopPlaying();
-      return;
-    }
-    this.#bridge.awaitPlay();
-    const { id, prompt, loop } = playing;
-    void this.#deps.loadPrompt(prompt).then((loaded) => {
-      if (this.isEnded || this.#playId !== id) return;
-      if (loaded.ok) {
-        const onEnd = () => this.#played(id, true);
-        this.#bridge.play({ sound: loaded.sound, isLoop: loop, onEnd });
-        return;
-      }
-      this.#bridge.stopPlaying();
-      this.#deps.log.warn(
-        { call_id: this.callId, prompt, detail: loaded.message },
-        'call.prompt-failed',
-      );
-      this.#played(id, false);
-    });
-  }
-
-  #played(id: number, completed: boolean): void {
-    this.#deps.emit({ type: 'played', call_id: this.callId, id, completed });
   }
 
   #connect(leg: Leg): void {

@@ -1,12 +1,10 @@
 // Presses keys toward a phone, as telephone-events in slots of the stream. Pure: the caller brings the clock and the slots.
 import { END_BIT, EVENT_BYTES, EVENT_TICKS_PER_MS, KEYS } from './dtmf.ts';
-
-const FRAME_MS = 20;
+import { FRAME_MS } from './opus.ts';
 
 /** How long a key is down and the pause after it, in ms. Spec: ITU-T Q.24, 40 ms each are enough for any receiver. */
-const TONE_MS = 100;
-export const PAUSE_MS = 100;
-const TONE_FRAMES = TONE_MS / FRAME_MS;
+const TONE_FRAMES = 100 / FRAME_MS;
+const PAUSE_MS = 100;
 
 /** The end is sent this often. Spec: RFC 4733 section 2.5.1.4. */
 const END_COPIES = 3;
@@ -17,20 +15,36 @@ const VOLUME = 10;
 /** Keys that wait at most: a card number and then some. What is more than that is not pressed. */
 export const WAITING_KEYS_MAX = 50;
 
-/** What one slot holds: the same payload in `copies` packets. The bytes are reused for the next one. */
-export type EventSlot = {
-  readonly payload: Uint8Array;
-  readonly copies: number;
-  readonly isFirst: boolean;
+/** The stream's side; `Stitcher` says what the methods mean. */
+export type Slots = {
+  takeSlot: (nowMs: number) => number | undefined;
+  takeNumber: () => number;
 };
 
+/** Sends one packet of events; the payload is reused afterwards. */
+export type SendEvent = (
+  payload: Uint8Array,
+  sequence: number,
+  timestamp: number,
+  marker: boolean,
+) => void;
+
 export class KeyWriter {
+  readonly #slots: Slots;
+  readonly #send: SendEvent;
   readonly #waiting: number[] = [];
   readonly #payload = new Uint8Array(EVENT_BYTES);
-  /** Slots that the present key has taken. */
-  #frame = 0;
   #code = 0;
+  /** Slots that the present key has taken; 0 when none is down. */
+  #frames = 0;
+  /** Of the first of them: all packets of a key have it. */
+  #timestamp = 0;
   #pauseUntilMs = -Infinity;
+
+  constructor(slots: Slots, send: SendEvent) {
+    this.#slots = slots;
+    this.#send = send;
+  }
 
   /**
    * Queues one key.
@@ -42,40 +56,44 @@ export class KeyWriter {
     if (code >= 0 && this.#waiting.length < WAITING_KEYS_MAX) this.#waiting.push(code);
   }
 
-  /**
-   * Forgets the keys that wait, and lets go of the one that is down.
-   *
-   * @returns the end of that one, which needs no slot of its own: it has the timestamp of the first
-   */
-  clear(nowMs: number): EventSlot | undefined {
+  /** Lets go of the key that is down, and forgets those that wait. */
+  clear(nowMs: number): void {
     this.#waiting.length = 0;
-    return this.#frame > 0 ? this.#hold(this.#frame, true, nowMs) : undefined;
+    // The end needs no slot of its own, because it has the timestamp of the first.
+    if (this.#frames > 0) this.#letGo(nowMs);
   }
 
   /** The next slot belongs to a key: no audio may take it. */
   wantsSlot(nowMs: number): boolean {
-    return this.#frame > 0 || (this.#waiting.length > 0 && nowMs >= this.#pauseUntilMs);
+    return this.#frames > 0 || (this.#waiting.length > 0 && nowMs >= this.#pauseUntilMs);
   }
 
-  /** Fills a slot that it wants. All slots of a key have the timestamp of the first. */
-  fill(nowMs: number): EventSlot {
-    if (this.#frame === 0) this.#code = this.#waiting.shift() ?? 0;
-    this.#frame += 1;
-    return this.#hold(this.#frame, this.#frame === TONE_FRAMES, nowMs);
-  }
-
-  /** The key has been down for this many frames. */
-  #hold(frames: number, isEnd: boolean, nowMs: number): EventSlot {
-    const ticks = frames * FRAME_MS * EVENT_TICKS_PER_MS;
-    this.#payload.set([this.#code, (isEnd ? END_BIT : 0) | VOLUME, ticks >> 8, ticks & 0xff]);
-    if (isEnd) {
-      this.#frame = 0;
-      this.#pauseUntilMs = nowMs + FRAME_MS + PAUSE_MS;
+  /** Fills the slots that are due. Call it every 10 ms or so. */
+  tick(nowMs: number): void {
+    while (this.wantsSlot(nowMs)) {
+      const timestamp = this.#slots.takeSlot(nowMs);
+      if (timestamp === undefined) return;
+      if (this.#frames === 0) {
+        this.#code = this.#waiting.shift() ?? 0;
+        this.#timestamp = timestamp;
+      }
+      this.#frames += 1;
+      if (this.#frames === TONE_FRAMES) this.#letGo(nowMs);
+      else this.#sendCopies(1, 0);
     }
-    return {
-      payload: this.#payload,
-      copies: isEnd ? END_COPIES : 1,
-      isFirst: frames === 1 && !isEnd,
-    };
+  }
+
+  #letGo(nowMs: number): void {
+    this.#sendCopies(END_COPIES, END_BIT);
+    this.#frames = 0;
+    this.#pauseUntilMs = nowMs + FRAME_MS + PAUSE_MS;
+  }
+
+  #sendCopies(copies: number, endBit: number): void {
+    const ticks = this.#frames * FRAME_MS * EVENT_TICKS_PER_MS;
+    this.#payload.set([this.#code, endBit | VOLUME, ticks >> 8, ticks & 0xff]);
+    const isFirst = this.#frames === 1 && endBit === 0;
+    for (let copy = 0; copy < copies; copy++)
+      this.#send(this.#payload, this.#slots.takeNumber(), this.#timestamp, isFirst);
   }
 }
