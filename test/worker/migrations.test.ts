@@ -253,6 +253,7 @@ describe('new rows', () => {
     expect((await createCallReader(db, () => nowMs).find(callId))?.call.recording).toEqual({
       duration_ms: 1_000,
       bytes: 3_000,
+      sha256: sound.sha256,
       expires_at: null,
     });
   });
