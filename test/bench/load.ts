@@ -150,7 +150,7 @@ async function addParticipant(request: Extract<LoadRequest, { do: 'join' }>): Pr
         onSourceGone: nothing,
         onSpeaking: nothing,
         onCallerHeard: nothing,
-      onKey: nothing,
+        onKey: nothing,
       },
     );
     addEndpoint({

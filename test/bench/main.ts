@@ -8,6 +8,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run: (args: string[]) => Promis
   mixing: () => import('./mixing.ts'),
   schedules: () => import('./schedules.ts'),
   setups: () => import('./setups.ts'),
+  soak: () => import('./soak.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -171,6 +171,13 @@ export class FakeWorker {
     return await until(`${type} of ${callId}`, () => this.events(callId).find(isIt), withinMs);
   }
 
+  /** Drops what was heard and wanted of a call that is over, for runs with many. */
+  forget(callId: string): void {
+    this.#revs.delete(callId);
+    const others = this.frames.filter((frame) => !('call_id' in frame) || frame.call_id !== callId);
+    this.frames.splice(0, this.frames.length, ...others);
+  }
+
   hellos(): Hello[] {
     return this.frames.filter((frame): frame is Hello => frame.type === 'hello');
   }
