@@ -163,8 +163,9 @@ export class LiveKitPeer {
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    for (const channel of [this.#reliable, this.#lossy])
-      attempt(this.#log, 'room.close-failed', () => channel.close());
+    // The library keeps the callback of what was not closed by itself for ever, and with it the whole call.
+    for (const part of [this.#sender, ...this.#receivers.values(), this.#reliable, this.#lossy])
+      attempt(this.#log, 'room.close-failed', () => part.close());
     attempt(this.#log, 'room.close-failed', () => this.#peer.close());
   }
 

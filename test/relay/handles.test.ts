@@ -1,5 +1,10 @@
-// Nothing of a call is left in the process once it is over: no file, no thread, no port.
-import { afterAll, beforeAll, expect, it } from 'vitest';
+// Nothing of a call is left in the process once it is over: no file, no thread, no port, no memory.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LiveKitPeer, type PeerHandlers } from '../../relay/adapters/livekit-peer.ts';
+import { createOfferLeg } from '../../relay/adapters/whatsapp-leg.ts';
+import type { LegHandlers, Log } from '../../relay/ports.ts';
 import { handlesOf, type Handles } from '../support/process-handles.ts';
 import { Rig } from './support/rig.ts';
 import { until } from './support/until.ts';
@@ -44,4 +49,58 @@ it('fifty calls leave neither files nor threads nor ports behind', async () => {
     await Promise.all(Array.from({ length: AT_ONCE }, callAndEnd));
   await until('everything is as before', isAs(before));
   expect(handlesOf('self').udpPorts.filter(isOfRange)).toEqual([]);
+});
+
+describe('a closed connection lets go of its call', () => {
+  const nothing = () => undefined;
+  const log: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+
+  /** Resolves once the collector has taken what stands for the call; callbacks of the library are handles that it respects. */
+  const isCollected = (call: WeakRef<object>) =>
+    until('the call is collected', () => {
+      collect();
+      return call.deref() === undefined;
+    });
+
+  it('to the room', async () => {
+    const open = () => {
+      const handlers: PeerHandlers = {
+        onOffer: nothing,
+        onCandidate: nothing,
+        onConnected: nothing,
+        onFailed: nothing,
+        onAssigned: nothing,
+        onPacket: nothing,
+        onData: nothing,
+        onReport: nothing,
+      };
+      const names = { ssrc: 1, cname: 'caller', trackId: 'track' };
+      const place = { bindAddress: '127.0.0.1', iceServers: [] };
+      const peer = new LiveKitPeer({ ...names, ...place }, handlers, log);
+      peer.offer();
+      peer.close();
+      return new WeakRef(handlers);
+    };
+    await isCollected(open());
+  });
+
+  it('to the provider', async () => {
+    const offerLeg = createOfferLeg(
+      {
+        ports: { first: 42_000, last: 42_499 },
+        bindAddress: '127.0.0.1',
+        publicAddress: undefined,
+      },
+      log,
+    );
+    const open = async () => {
+      const handlers: LegHandlers = { onUp: nothing, onLost: nothing, onPacket: nothing };
+      const leg = await offerLeg({ ssrc: 1, cname: 'caller' }, handlers);
+      leg.close();
+      return new WeakRef(handlers);
+    };
+    await isCollected(await open());
+  });
 });
