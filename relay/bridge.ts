@@ -8,6 +8,7 @@ import { isRtcp } from './domain/rtp.ts';
 import type { CallRecorder, Clock, LegIdentity, OpenMixLine, RoomLink } from './ports.ts';
 import type { CallStats, CallWant } from './protocol.ts';
 import { Pump } from './pump.ts';
+import { withMos } from './voice-rating.ts';
 import { Voices } from './voices.ts';
 
 /** The caller's packets are one source. */
@@ -296,7 +297,7 @@ export class Bridge {
   }
 
   stats(): CallStats {
-    return { from_caller: this.#fromCaller.stats(), to_caller: this.#toCaller.stats() };
+    return withMos({ from_caller: this.#fromCaller.stats(), to_caller: this.#toCaller.stats() });
   }
 
   /** Nothing of the room is on its way to the caller any more. */

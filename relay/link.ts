@@ -128,6 +128,11 @@ export class Link {
     if (this.#isWelcome) this.#send(frame);
   }
 
+  /** Reports something that is of no use later: dropped also while the worker has left something unread. */
+  offer(frame: Exclude<FrameFromRelay, { seq: number }>): void {
+    if (this.#socket?.bufferedAmount === 0) this.report(frame);
+  }
+
   /** Resolves when the worker has acknowledged every event, after `withinMs`, or at once when it will not hear us any more. */
   async flush(withinMs: number): Promise<void> {
     if (this.#outbox.size === 0 || this.#isReplaced) return;

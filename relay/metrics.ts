@@ -35,6 +35,11 @@ const LOOP_WINDOW_MS = 1_000;
 
 const VOICES = ['from_caller', 'to_caller'] as const satisfies readonly (keyof CallStats)[];
 
+/** Whom a voice is sent to by us, and who tells how long the way there is. */
+const LEG_OF_RECEIVER = { from_caller: 'room', to_caller: 'provider' } as const;
+
+const LOSS_BUCKETS = [0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+
 export class Metrics {
   readonly #registry = new Registry();
   readonly #clock: Clock;
@@ -79,7 +84,7 @@ export class Metrics {
     name: 'roomline_relay_packet_loss_ratio',
     help: 'Share of packets that never came, 0 to 1; of calls that have ended',
     labelNames: ['voice'],
-    buckets: [0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5],
+    buckets: LOSS_BUCKETS,
     registers: [this.#registry],
   });
   readonly #jitter = new Histogram({
@@ -87,6 +92,27 @@ export class Metrics {
     help: 'Interarrival jitter at the end of the call, RFC 3550; of calls that have ended',
     labelNames: ['voice'],
     buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2],
+    registers: [this.#registry],
+  });
+  readonly #receiverLoss = new Histogram({
+    name: 'roomline_relay_receiver_packet_loss_ratio',
+    help: 'Share of packets that the receiver of a voice missed, by its own reports, 0 to 1; of calls that have ended',
+    labelNames: ['voice'],
+    buckets: LOSS_BUCKETS,
+    registers: [this.#registry],
+  });
+  readonly #roundTrip = new Histogram({
+    name: 'roomline_relay_round_trip_seconds',
+    help: 'Mean round-trip time of a leg by RTCP; of calls that have ended',
+    labelNames: ['leg'],
+    buckets: [0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1],
+    registers: [this.#registry],
+  });
+  readonly #mos = new Histogram({
+    name: 'roomline_relay_mos_score',
+    help: 'Mean opinion score of a voice, 1 to 4.5, estimated by ITU-T G.107; of calls that have ended',
+    labelNames: ['voice'],
+    buckets: [1.5, 2, 2.5, 3, 3.5, 3.8, 4, 4.2, 4.3, 4.4],
     registers: [this.#registry],
   });
   readonly #lateness = new Histogram({
@@ -254,7 +280,13 @@ export class Metrics {
   #summarise(stats: CallStats): void {
     for (const voice of VOICES) {
       const { packets, lost, jitter_ms: jitterMs, first_audio_ms: firstAudioMs } = stats[voice];
+      const { mos, receiver } = stats[voice];
       if (firstAudioMs !== undefined) this.#firstAudio.observe({ voice }, firstAudioMs / 1000);
+      if (mos !== undefined) this.#mos.observe({ voice }, mos);
+      if (receiver && receiver.packets > 0)
+        this.#receiverLoss.observe({ voice }, Math.min(1, receiver.lost / receiver.packets));
+      if (receiver?.rtt_ms !== undefined)
+        this.#roundTrip.observe({ leg: LEG_OF_RECEIVER[voice] }, receiver.rtt_ms / 1000);
       if (packets === 0) continue;
       this.#loss.observe({ voice }, lost / (packets + lost));
       this.#jitter.observe({ voice }, jitterMs / 1000);

@@ -188,6 +188,8 @@ const directionStats = z.object({
   /** Runs of lost packets, and the longest of them in packets. */
   gaps: z.int().nonnegative().optional(),
   longest_gap: z.int().nonnegative().optional(),
+  /** Mean opinion score, estimated by ITU-T G.107; absent for less than a second of a voice. */
+  mos: z.number().min(1).max(5).optional(),
   /** What whoever is sent this voice tells of it by RTCP; absent when they tell nothing. */
   receiver: z
     .object({
@@ -290,6 +292,18 @@ export const brokenEvent = z.object({
 });
 export type BrokenEvent = z.infer<typeof brokenEvent>;
 
+/** Calls in one frame at most, which keeps it well below `FRAME_BYTES_MAX`. */
+export const QUALITY_CALLS_MAX = 50;
+
+/**
+ * Unsequenced, every few seconds: the figures so far of calls whose path is open. It is dropped wherever it would have to wait.
+ */
+const quality = z.object({
+  type: z.literal('quality'),
+  calls: z.array(z.object({ call_id: callId, stats: callStats })).max(QUALITY_CALLS_MAX),
+});
+export type QualityFrame = z.infer<typeof quality>;
+
 /** Unsequenced: takes no new calls any more (SIGTERM); running ones go on. */
 const draining = z.object({ type: z.literal('draining') });
 
@@ -299,6 +313,7 @@ const load = z.object({ type: z.literal('load'), accepts: z.boolean() });
 export const frameFromRelay = z.discriminatedUnion('type', [
   hello,
   callIs,
+  quality,
   draining,
   load,
   relayEvent,
@@ -337,7 +352,7 @@ export function parseFrame<T>(
 }
 
 const KNOWN_TYPES: ReadonlySet<string> = new Set(
-  [...frameToRelay.options, hello, callIs, draining, load, ...relayEvent.options].map(
+  [...frameToRelay.options, hello, callIs, quality, draining, load, ...relayEvent.options].map(
     (option) => option.shape.type.value,
   ),
 );

@@ -1,5 +1,6 @@
 // Who is live on this relay: hands the worker's frames to sessions, keeps the capacity, drains.
 import type { FrameToRelay } from './protocol.ts';
+import type { CallFigures } from './quality-reports.ts';
 import { Session, type SessionDeps } from './session.ts';
 
 export type RegistryDeps = SessionDeps & {
@@ -40,6 +41,14 @@ export class Registry {
   /** Calls whose media is held here. */
   liveCalls(): string[] {
     return [...this.#live.keys()];
+  }
+
+  /** The calls whose path is open, with their figures so far. */
+  figures(): CallFigures[] {
+    return [...this.#live].flatMap(([callId, session]) => {
+      const stats = session.figures();
+      return stats ? [{ callId, stats }] : [];
+    });
   }
 
   /** Carries out one frame. Unknown calls are reported as ended, except to a close, which has nothing left to do. */

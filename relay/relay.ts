@@ -20,6 +20,7 @@ import type { Clock, Log } from './ports.ts';
 import type { ProcessReport } from './process-report.ts';
 import { Prompts } from './prompts.ts';
 import { Recordings } from './recordings.ts';
+import { qualityFrames, QUALITY_INTERVAL_MS } from './quality-reports.ts';
 import { Registry } from './registry.ts';
 
 /** How long the last reports may take to be acknowledged before the process goes anyway. */
@@ -155,6 +156,10 @@ export async function startRelay(config: Config, log: Log, cores = 1): Promise<R
     },
   });
   const stopWatching = metrics.watchEventLoop(load.tick);
+  const reporting = setInterval(() => {
+    for (const frame of qualityFrames(registry.figures())) link.offer(frame);
+  }, QUALITY_INTERVAL_MS);
+  reporting.unref();
   link.start();
   await recordings.start();
 
@@ -169,6 +174,7 @@ export async function startRelay(config: Config, log: Log, cores = 1): Promise<R
     mixing.stop();
     const enough = [sleep(UPLOAD_MS_MAX, undefined, { ref: false }), isStopped.promise];
     await Promise.all([link.flush(FLUSH_MS_MAX), recordings.settle(Promise.race(enough))]);
+    clearInterval(reporting);
     link.stop();
     stopHealth();
     stopWatching();

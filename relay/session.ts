@@ -156,6 +156,11 @@ export class Session {
     this.#deps.emit({ type, call_id: this.callId, sdp: this.#leg.sdp });
   }
 
+  /** How both voices fare; `undefined` while the path is not open. */
+  figures(): CallStats | undefined {
+    return this.#bridge.isOpen ? this.#stats() : undefined;
+  }
+
   /** Takes over a wanted state that is newer than the one it has, and reports which one is in force. */
   want(wanted: CallWant): void {
     if (this.isEnded) return;

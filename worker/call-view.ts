@@ -5,16 +5,9 @@ import { explain } from './domain/explain.ts';
 import { LIKELY_CAUSES } from './domain/explanation.ts';
 import { OUTCOME_REASONS, REMEDIES } from './domain/outcome.ts';
 import { isAnnouncing, QUIET } from './domain/step-audio.ts';
+import { qualityView } from './quality-view.ts';
 
 const time = z.iso.datetime().openapi({ description: 'UTC' });
-const direction = z.object({
-  packets: z.int(),
-  lost: z.int(),
-  jitter_ms: z.number(),
-  filled: z.int().openapi({ description: 'Silence packets made up where the source had nothing' }),
-  first_audio_ms: z.number().optional().openapi({ description: 'From the opening of the path' }),
-});
-
 export const contactView = z
   .object({
     id: z.string(),
@@ -89,10 +82,9 @@ export const callView = z
       .object({ micros: z.int(), currency: z.string() })
       .nullable()
       .openapi({ description: 'By the loaded rate card; null without a rate' }),
-    quality: z
-      .object({ from_caller: direction, to_caller: direction })
-      .nullable()
-      .openapi({ description: 'Known once the relay has closed the call' }),
+    quality: qualityView.nullable().openapi({
+      description: 'Known once the relay has closed the call; `GET /v1/events` tells it meanwhile',
+    }),
     held: z.boolean().openapi({ description: 'The caller hears the hold sound and is not heard' }),
     playing: z
       .object({

@@ -1,7 +1,7 @@
 // Calls as subscribers and callers of the API see them, made from the Switchboard's memory.
-import type { CallNotice } from './adapters/event-sockets.ts';
+import type { CallNotice, QualityNotice } from './adapters/event-sockets.ts';
 import { iso, viewOfCall, type CallView, type RecordingView } from './call-view.ts';
-import type { Call } from './domain/call.ts';
+import type { Call, CallQuality } from './domain/call.ts';
 import { roomOfCall } from './domain/ids.ts';
 import type { StoredEntry } from './ports.ts';
 
@@ -23,6 +23,15 @@ export const notice = (call: Call, entry: StoredEntry): CallNotice => ({
   at: iso(entry.atMs),
   event: entry.type,
   call: { ...view(call), recording: recordingIn(entry) },
+});
+
+export const qualityNotice = (
+  calls: readonly { readonly id: string; readonly stats: CallQuality }[],
+  atMs: number,
+): QualityNotice => ({
+  type: 'quality',
+  at: iso(atMs),
+  calls: calls.map(({ id, stats }) => ({ id, quality: stats })),
 });
 
 function recordingIn({ type, detail }: StoredEntry): RecordingView | null {

@@ -11,6 +11,7 @@ import {
   type BrokenEvent,
   type FrameFromRelay,
   type Hello,
+  type QualityFrame,
   type RelayEvent,
 } from '../relay/protocol.ts';
 import { callerToken, type LiveKitAccess } from './adapters/livekit.ts';
@@ -21,6 +22,7 @@ import {
   isControlLost,
   wanted,
   type Call,
+  type CallQuality,
   type Placement,
   type RelayMessage,
 } from './domain/call.ts';
@@ -46,6 +48,11 @@ export interface RelayDeskDeps {
   readonly absences: Absences;
   readonly access: () => LiveKitAccess;
   readonly now: () => number;
+  /** Those who are told how calls sound at present. */
+  readonly quality: {
+    readonly isWanted: () => boolean;
+    readonly publish: (calls: { id: string; stats: CallQuality }[]) => void;
+  };
   /** Makes sure that `watch` is called at `atMs` or earlier. */
   readonly wakeAt: (atMs: number) => Promise<void>;
 }
@@ -178,6 +185,8 @@ export class RelayDesk {
         return this.#deps.sockets.noteLoad(socket, !frame.accepts);
       case 'call.is':
         return;
+      case 'quality':
+        return this.#onQuality(relay, frame);
       case 'answered':
       case 'offered':
       case 'media-up':
@@ -223,6 +232,18 @@ export class RelayDesk {
     const lost = { type: 'relay.lost', instance: call.placement?.instance ?? '' } as const;
     if (!isThere) void book.applyPatiently(call.id, lost);
     else if (isControlLost(call)) void book.applyPatiently(call.id, { type: 'relay.back' });
+  }
+
+  /** Passed on to whoever listens, and nothing else: without a listener not even the record is read. */
+  async #onQuality(relay: RelayOfSocket, { calls }: QualityFrame): Promise<void> {
+    const { book, quality } = this.#deps;
+    if (!quality.isWanted()) return;
+    await book.load();
+    const theirs = calls.filter(({ call_id }) => {
+      const placement = book.get(call_id as CallId)?.placement;
+      return placement?.relayId === relay.relayId && placement.instance === relay.instance;
+    });
+    if (theirs.length > 0) quality.publish(theirs.map(({ call_id: id, stats }) => ({ id, stats })));
   }
 
   async #onRelayEvent(socket: WebSocket, relay: RelayOfSocket, event: RelayEvent): Promise<void> {

@@ -34,7 +34,7 @@ import {
 import type { PendingJob } from './domain/job.ts';
 import { matchOutbound, type OutboundNews } from './domain/match-outbound.ts';
 import type { Env } from './env.ts';
-import { notice, view } from './notices.ts';
+import { notice, qualityNotice, view } from './notices.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { CallStore, Contact, StoredEntry } from './ports.ts';
 import { RelayDesk, type RelayLoad } from './relay-desk.ts';
@@ -102,6 +102,10 @@ export class Switchboard extends DurableObject<Env> {
       absences: createAbsences(ctx.storage.kv),
       access: () => this.#access(),
       now: () => Date.now(),
+      quality: {
+        isWanted: () => this.#subscribers.isQualityWanted,
+        publish: (calls) => this.#subscribers.publishQuality(qualityNotice(calls, Date.now())),
+      },
       wakeAt: (atMs) => this.#wakeAt(atMs),
     });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
@@ -288,7 +292,8 @@ export class Switchboard extends DurableObject<Env> {
     }
     const calls = [...this.#book.calls()].filter(({ state }) => state !== 'ended').map(view);
     const hello = { type: 'hello', cursor: Math.max(cursor, this.#lastCursor), calls };
-    this.#subscribers.accept(socket, query.get('agent'), hello, missed);
+    const subscriber = { agentId: query.get('agent'), wantsQuality: query.has('quality') };
+    this.#subscribers.accept(socket, subscriber, hello, missed);
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {

@@ -41,6 +41,7 @@ function open(nowMs: () => number) {
     absences: { all: () => [], note: () => undefined, forget: () => undefined },
     access: () => ({ url: 'ws://livekit', apiKey: 'key', apiSecret: 'secret' }),
     now: nowMs,
+    quality: { isWanted: () => false, publish: () => undefined },
     wakeAt: () => Promise.resolve(),
   });
   desk.accept(socket, 'r1' as RelayId);

@@ -1,8 +1,11 @@
 // The subscribers of `GET /v1/events`: replay from a cursor, then everything as it happens.
 import type { CallView } from '../call-view.ts';
+import type { QualityView } from '../quality-view.ts';
 import { CLOSE_POLICY } from './revoked-sockets.ts';
 
 const TAG = 'events';
+/** Those who asked to be told how calls sound. */
+const QUALITY_TAG = 'events-quality';
 
 /** Tag of the sockets of one agent. */
 export const agentTag = (agentId: string): string => `${TAG}:${agentId}`;
@@ -17,6 +20,16 @@ export type CallNotice = {
   readonly call: CallView;
 };
 
+/** How calls sound at present: the latest is all that counts, so it has no cursor and is not replayed. */
+export type QualityNotice = {
+  readonly type: 'quality';
+  readonly at: string;
+  readonly calls: readonly { readonly id: string; readonly quality: QualityView }[];
+};
+
+/** `agentId`: null for an operator. */
+export type Subscriber = { readonly agentId: string | null; readonly wantsQuality: boolean };
+
 export class EventSockets {
   readonly #ctx: DurableObjectState;
 
@@ -27,11 +40,15 @@ export class EventSockets {
   /** Sends what came before and subscribes; nothing may be awaited between making `backlog` and this call. */
   accept(
     socket: WebSocket,
-    agentId: string | null,
+    { agentId, wantsQuality }: Subscriber,
     hello: object,
     backlog: readonly CallNotice[],
   ): void {
-    this.#ctx.acceptWebSocket(socket, agentId === null ? [TAG] : [TAG, agentTag(agentId)]);
+    this.#ctx.acceptWebSocket(socket, [
+      TAG,
+      ...(agentId === null ? [] : [agentTag(agentId)]),
+      ...(wantsQuality ? [QUALITY_TAG] : []),
+    ]);
     socket.serializeAttachment({ kind: 'events', agentId } satisfies Attachment);
     socket.send(JSON.stringify(hello));
     for (const notice of backlog) socket.send(JSON.stringify(noticeFor(agentId, notice)));
@@ -41,6 +58,22 @@ export class EventSockets {
   refuseMessage(socket: WebSocket): void {
     if (this.#ctx.getTags(socket).includes(TAG)) {
       socket.close(CLOSE_POLICY, 'nothing is expected on this connection');
+    }
+  }
+
+  /** Somebody wants to be told how calls sound. */
+  get isQualityWanted(): boolean {
+    return this.#ctx.getWebSockets(QUALITY_TAG).length > 0;
+  }
+
+  publishQuality(notice: QualityNotice): void {
+    const text = JSON.stringify(notice);
+    for (const socket of this.#ctx.getWebSockets(QUALITY_TAG)) {
+      try {
+        socket.send(text);
+      } catch {
+        // It closed meanwhile; the next notice says the same anew.
+      }
     }
   }
 

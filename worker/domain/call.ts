@@ -186,6 +186,27 @@ export interface DirectionQuality {
   readonly jitter_ms: number;
   readonly filled: number;
   readonly first_audio_ms?: number | undefined;
+  // What follows is known of relays from version 3 on.
+  readonly duplicates?: number | undefined;
+  readonly reordered?: number | undefined;
+  readonly late?: number | undefined;
+  readonly gaps?: number | undefined;
+  readonly longest_gap?: number | undefined;
+  /** 1 (bad) to 4.5. */
+  readonly mos?: number | undefined;
+  readonly receiver?:
+    | {
+        readonly packets: number;
+        readonly lost: number;
+        readonly jitter_ms: number;
+        readonly rtt_ms?: number | undefined;
+      }
+    | undefined;
+}
+
+export interface CallQuality {
+  readonly from_caller: DirectionQuality;
+  readonly to_caller: DirectionQuality;
 }
 
 export interface Call {
@@ -236,10 +257,7 @@ export interface Call {
   /** Identities whose claim was taken back. */
   readonly excluded: readonly string[];
   readonly outcome: Outcome | null;
-  readonly quality: {
-    readonly from_caller: DirectionQuality;
-    readonly to_caller: DirectionQuality;
-  } | null;
+  readonly quality: CallQuality | null;
   /** Its recording was brought. */
   readonly isRecordingKept: boolean;
   readonly timers: Readonly<Partial<Record<TimerName, number>>>;

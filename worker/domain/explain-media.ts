@@ -1,4 +1,5 @@
 // Why a call had no audio, as far as the relay's word, the provider's code and the counted packets tell. Pure.
+import type { DirectionQuality } from './call.ts';
 import { ours, theirs, type Facts, type Verdict } from './explanation.ts';
 
 /** Shorter calls are over before a missing direction means anything, in ms. */
@@ -16,10 +17,50 @@ export function voices({ call, talkMs }: Facts): { fromCaller: boolean; toCaller
   return { fromCaller: flows(call.quality.from_caller), toCaller: flows(call.quality.to_caller) };
 }
 
+/** Spec: ITU-T G.107 annex B, below this nearly all users are dissatisfied (R below 60). */
+const MOS_FAIR = 3.1;
+
+/** Less than this share of lost packets makes no call hard to understand. */
+const LOSS_SHARE_HEARD = 0.02;
+
+/** Both voices flowed, and one of them sounded so badly that people hang up for it; null when neither did. */
+function poor({ call, user }: Facts, ended: string): Verdict | null {
+  if (call.quality === null) return null;
+  const { from_caller: fromCaller, to_caller: toCaller } = call.quality;
+  const isPoor = ({ mos }: DirectionQuality): boolean => mos !== undefined && mos < MOS_FAIR;
+  if (!isPoor(fromCaller) && !isPoor(toCaller)) return null;
+  const lossFromWhatsApp = fromCaller.lost / Math.max(1, fromCaller.packets + fromCaller.lost);
+  const lossFromRoom = toCaller.lost / Math.max(1, toCaller.packets + toCaller.lost);
+  const { receiver } = toCaller;
+  const lossToWhatsApp = receiver ? receiver.lost / Math.max(1, receiver.packets) : 0;
+  const worst = Math.max(lossFromWhatsApp, lossFromRoom, lossToWhatsApp);
+  const percent = `${Math.round(100 * worst)} %`;
+  const network = `Usually the ${user}'s phone had a bad network; if it happens often, look at the network of the relay.`;
+  if (worst < LOSS_SHARE_HEARD) {
+    return theirs(
+      'poor-audio',
+      `${ended} The voices were so long on their way that people fell into each other's words. ${network}`,
+    );
+  }
+  if (worst === lossFromRoom) {
+    return ours(
+      'poor-audio',
+      `${ended} The ${user} could hardly understand the room: ${percent} of its packets were lost before they reached the relay. Look at the network of the agent.`,
+    );
+  }
+  return theirs(
+    'poor-audio',
+    worst === lossFromWhatsApp
+      ? `${ended} The ${user} was hard to understand: ${percent} of the packets were lost on the way from WhatsApp. ${network}`
+      : `${ended} The ${user} could hardly understand us: ${percent} of our packets were lost on the way to WhatsApp. ${network}`,
+  );
+}
+
 /** A connected call that ended as calls do, unless a voice was missing. */
 export function usual(facts: Facts, ended: string): Verdict {
   const heard = voices(facts);
-  if (!heard || (heard.fromCaller && heard.toCaller)) return ours('none', ended);
+  if (!heard) return ours('none', ended);
+  if (heard.fromCaller && heard.toCaller) return poor(facts, ended) ?? ours('none', ended);
   const { user } = facts;
   if (!heard.fromCaller && !heard.toCaller) {
     return ours(

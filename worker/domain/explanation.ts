@@ -12,6 +12,7 @@ export const LIKELY_CAUSES = [
   'media-stopped',
   'one-way-media',
   'no-audio',
+  'poor-audio',
   'unusable-sdp',
   // Roomline and what it runs on.
   'relay-missing',

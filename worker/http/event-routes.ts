@@ -14,7 +14,8 @@ const events = createRoute({
     '`{ "type": "ring" | "claim" | "call", "id", "at", "event", "call" }`. `ring`: the call can be claimed; `claim`: somebody',
     'has it; `call`: anything else. `id` is the cursor: reconnect with `?after=<id>` to get what was missed (at most 500',
     'events; `call` then is the call as it is now). A recording comes minutes after its call: `recording-kept`; by then `contact` is',
-    'not told any more. Browsers pass the key as a subprotocol:',
+    'not told any more. With `?quality=true`, `{ "type": "quality", "at", "calls": [{ "id", "quality" }] }` tells every 5 s how',
+    'connected calls sound so far, in the shape of the `quality` of a call; it has no cursor and is never sent again. Browsers pass the key as a subprotocol:',
     "`new WebSocket(url, ['roomline', 'bearer.' + key])`.",
   ].join(' '),
   security: bearer,
@@ -24,6 +25,9 @@ const events = createRoute({
         .string()
         .regex(/^\d{1,15}$/, 'the `id` of an event')
         .optional(),
+      quality: z.literal('true').optional().openapi({
+        description: 'Tell how connected calls sound, too',
+      }),
     }),
   },
   responses: {
@@ -38,10 +42,11 @@ export function eventRoutes(services: Services) {
   app.openapi(events, async (c) => {
     if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
       throw new Problem('upgrade-required');
-    const { after } = c.req.valid('query');
+    const { after, quality } = c.req.valid('query');
     const { principal } = c.var;
     const query = new URLSearchParams({
       ...(after === undefined ? {} : { after }),
+      ...(quality === undefined ? {} : { quality }),
       ...(principal.role === 'agent' ? { agent: principal.agent.id } : {}),
     });
     const url = `https://switchboard/events?${query.toString()}`;

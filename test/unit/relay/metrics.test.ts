@@ -24,7 +24,14 @@ function rig(state: () => RelayState = () => IDLE) {
   };
 }
 
-const direction = { packets: 100, lost: 0, jitter_ms: 4, filled: 0 };
+const direction = {
+  packets: 100,
+  lost: 0,
+  jitter_ms: 4,
+  filled: 0,
+  mos: 4.37,
+  receiver: { packets: 200, lost: 10, jitter_ms: 2, rtt_ms: 80 },
+};
 const stats = (change: Partial<CallStats> = {}): CallStats => ({
   from_caller: direction,
   to_caller: direction,
@@ -94,9 +101,9 @@ it('names and types every metric as Prometheus wants it, and labels none with an
   for (const [name, type] of now.types) {
     expect(name).toMatch(/^roomline_relay_[a-z_]+$/);
     expect(name.endsWith('_total')).toBe(type === 'counter');
-    if (type === 'histogram') expect(name).toMatch(/_(seconds|ratio)$/);
+    if (type === 'histogram') expect(name).toMatch(/_(seconds|ratio|score)$/);
   }
-  expect([...now.labelNames()].toSorted()).toEqual(['direction', 'le', 'reason', 'voice']);
+  expect([...now.labelNames()].toSorted()).toEqual(['direction', 'le', 'leg', 'reason', 'voice']);
 });
 
 it('counts every reason from zero', async () => {
@@ -247,4 +254,21 @@ it('notes the longest delay of the event loop in each second, and none of anothe
   stop();
   sample(5_000);
   expect((await read()).value(`${name}_count`)).toBe(2);
+});
+
+it('tells what receivers say, how long both legs are, and the score of each voice', async () => {
+  const { metrics, read } = rig();
+  const toCaller = { ...direction, mos: 3.2, receiver: { packets: 50, lost: 60, jitter_ms: 0 } };
+  metrics.reported(ended('c1', { stats: stats({ to_caller: toCaller }) }));
+  const now = await read();
+  const voice = 'from_caller';
+  expect(now.value('roomline_relay_mos_score_sum', { voice })).toBeCloseTo(4.37);
+  expect(now.value('roomline_relay_mos_score_sum', { voice: 'to_caller' })).toBeCloseTo(3.2);
+  const loss = 'roomline_relay_receiver_packet_loss_ratio_sum';
+  expect(now.value(loss, { voice })).toBeCloseTo(0.05);
+  // A receiver may count more than there was.
+  expect(now.value(loss, { voice: 'to_caller' })).toBe(1);
+  const roundTrip = 'roomline_relay_round_trip_seconds_count';
+  expect(now.value(roundTrip, { leg: 'room' })).toBe(1);
+  expect(now.value(roundTrip, { leg: 'provider' })).toBeUndefined();
 });

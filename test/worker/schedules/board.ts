@@ -89,6 +89,7 @@ export class Board implements Writer, Host {
       absences: absencesIn(deps.absences),
       access: () => access,
       now,
+      quality: { isWanted: () => false, publish: () => undefined },
       wakeAt: (atMs) => this.#wakeAt(atMs),
     });
   }

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { TimelineEntry, TimelineType } from '../../../../worker/domain/call.ts';
+import type {
+  DirectionQuality,
+  TimelineEntry,
+  TimelineType,
+} from '../../../../worker/domain/call.ts';
 import { explain } from '../../../../worker/domain/explain.ts';
 import {
   LIKELY_CAUSES,
@@ -15,6 +19,15 @@ const direction = (packets: number) => ({ packets, lost: 0, jitter_ms: 1, filled
 const counted = (fromCaller: number, toCaller: number): EndedCall['quality'] => ({
   from_caller: direction(fromCaller),
   to_caller: direction(toCaller),
+});
+
+/** Two voices that flowed, with figures that differ. */
+const rated = (
+  fromCaller: Partial<DirectionQuality>,
+  toCaller: Partial<DirectionQuality>,
+): EndedCall['quality'] => ({
+  from_caller: { ...direction(3_000), ...fromCaller },
+  to_caller: { ...direction(3_000), ...toCaller },
 });
 
 /** An inbound call that nobody answered, 20 s long. */
@@ -146,6 +159,38 @@ const MEDIA: Case[] = [
     connected('agent-hung-up', { endedBy: 'agent', quality: counted(59, 3_000) }),
     [],
     'one-way-media',
+  ],
+  [
+    'a caller who lost much on the way from WhatsApp',
+    connected('agent-hung-up', { endedBy: 'agent', quality: rated({ lost: 400, mos: 2.6 }, {}) }),
+    [],
+    'poor-audio',
+  ],
+  [
+    'a caller who was sent much that did not arrive',
+    connected('caller-hung-up', {
+      quality: rated({}, { mos: 2.6, receiver: { packets: 3_000, lost: 400, jitter_ms: 2 } }),
+    }),
+    [],
+    'poor-audio',
+  ],
+  [
+    'a room whose voice came in pieces',
+    connected('caller-hung-up', { quality: rated({}, { lost: 400, mos: 2.6 }) }),
+    [],
+    'poor-audio',
+  ],
+  [
+    'a way that was too long to talk',
+    connected('caller-hung-up', { quality: rated({ mos: 2.9 }, { mos: 2.9 }) }),
+    [],
+    'poor-audio',
+  ],
+  [
+    'a call that sounded fair',
+    connected('caller-hung-up', { quality: rated({ lost: 100, mos: 3.5 }, { mos: 3.9 }) }),
+    [],
+    'none',
   ],
   ['no voice either way', connected('caller-hung-up', { quality: counted(0, 0) }), [], 'no-audio'],
   [
