@@ -112,6 +112,7 @@ export class Bridge {
     const nowMs = this.#deps.clock.nowMs();
     this.#heardAtMs = nowMs;
     this.#reportAtMs = nowMs + REPORT_INTERVAL_MS / 2;
+    this.#playout.endSilence(nowMs + PLAY_WAIT_MS_MAX);
     this.#toCaller.countFrom(nowMs);
     this.#fromCaller.countFrom(nowMs);
     this.#deps.recorder.open(nowMs);
@@ -171,9 +172,11 @@ export class Bridge {
     this.#silenceRoom();
   }
 
-  /** A sound to be played is on its way: what was played before is cut off, and a moment's silence comes before other voices. */
+  /** A sound to be played is on its way: what was played before is cut off, and nobody is heard for a moment. */
   awaitPlay(): void {
-    this.#playout.awaitPrompt(this.#deps.clock.nowMs() + PLAY_WAIT_MS_MAX);
+    // Before the opening there is all the time until then.
+    this.#playout.awaitPrompt(Infinity);
+    if (this.#isOpen) this.#playout.endSilence(this.#deps.clock.nowMs() + PLAY_WAIT_MS_MAX);
     this.#silenceRoom();
   }
 

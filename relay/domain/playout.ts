@@ -40,6 +40,11 @@ export class Playout {
     this.#silentUntilMs = untilMs;
   }
 
+  /** The silence for a prompt that is on its way lasts until then at most. Harmless when there is none. */
+  endSilence(atMs: number): void {
+    this.#silentUntilMs = Math.min(this.#silentUntilMs, atMs);
+  }
+
   /** Plays a prompt from its beginning instead of the one before, or none any more. */
   setPrompt(prompt: Play | undefined): void {
     this.#prompt = prompt;

@@ -348,6 +348,31 @@ describe('a prompt', () => {
     call.session.close('closed');
   });
 
+  it('that is wanted long before the opening is waited for from the opening on', async () => {
+    const loading = Promise.withResolvers<Awaited<ReturnType<LoadPrompt>>>();
+    const call = rig({ holdSound: sound('h', 200), loadPrompt: () => loading.promise });
+    await call.session.answer(offer);
+    call.session.want(want(1, { connect: true, room: place, ...plays(0) }));
+    call.leg().onUp(undefined);
+    call.room().onJoined();
+    let said = 0;
+    const say = (frames: number) => {
+      for (let number = 0; number < frames; number++) {
+        said += 1;
+        call.room().onAudio(1, rtp(frame('m', said), said));
+        vi.advanceTimersByTime(20);
+      }
+    };
+    say(200);
+    call.session.want(want(2, { connect: true, room: place, open: true, ...plays(0) }));
+    say(PLAY_WAIT_MS_MAX / 20);
+    expect(shown(call.toProvider, 12)).toMatch(/^-+$/);
+    say(5);
+    // Nothing of what was said before.
+    expect(numbers(call.toProvider, 'm')).toEqual([251, 252, 253, 254, 255]);
+    call.session.close('closed');
+  });
+
   it('that comes while the first words of the room are played cuts them off', async () => {
     const call = await earlyWords({ loadPrompt: prompts });
     call.session.want(want(2, { connect: true, room: place, open: true }));

@@ -111,6 +111,17 @@ it('hides everybody for a moment while a prompt is on its way, and cuts off the 
   expect(playout.isInstead(200)).toBe(false);
 });
 
+it('ends the silence for a prompt no later than it is told', () => {
+  const { playout } = rig();
+  playout.endSilence(1_000);
+  expect(playout.isInstead(0)).toBe(false);
+  playout.awaitPrompt(Infinity);
+  playout.endSilence(1_000);
+  playout.endSilence(2_000);
+  expect(playout.isInstead(999)).toBe(true);
+  expect(playout.isInstead(1_000)).toBe(false);
+});
+
 it('plays the hold sound to whoever is on hold until a prompt is there', () => {
   const { playout, prompt, run } = rig();
   playout.setHeld(true);
