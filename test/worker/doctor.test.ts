@@ -1,7 +1,11 @@
 // The doctor: what each check says when all is well, when something is wrong, and when nobody answers.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CHECK_NAMES } from '../../worker/domain/finding.ts';
-import { api, FakeRelay, testEnv, unique } from './support.ts';
+import type { NumberId } from '../../worker/domain/ids.ts';
+import { examineNumber } from '../../worker/handlers/examine-number.ts';
+import { ownServices } from './own-services.ts';
+import { bucket, sine, wavOf } from './sounds.ts';
+import { ADMIN_KEY, api, FakeRelay, request, testEnv, unique } from './support.ts';
 
 interface Row {
   check: string;
@@ -101,9 +105,11 @@ it('finds nothing when nothing is wrong', async () => {
     .run();
   const rows = await examine(id);
   relay.close();
-  const { 'webhook-address': _, ...expected } = Object.fromEntries(
-    CHECK_NAMES.map((name) => [name, 'ok']),
-  );
+  const {
+    'webhook-address': _,
+    recording: __,
+    ...expected
+  } = Object.fromEntries(CHECK_NAMES.map((name) => [name, 'ok']));
   expect(statuses(rows)).toEqual(expected);
   expect(Object.values(rows).every(({ remedy }) => remedy === null)).toBe(true);
 });
@@ -298,6 +304,37 @@ describe('at Meta it finds', () => {
     const rows = await examine(id);
     expect(rows['token']).toMatchObject({ status: 'problem' });
     expect(rows['database']).toMatchObject({ status: 'ok' });
+  });
+});
+
+describe('where every call is to be recorded', () => {
+  it('says whether they are, and announced', async () => {
+    const id = await register({ recording: 'always' });
+    const recording = async () => (await examine(id))['recording'];
+    expect(await recording()).toMatchObject({ status: 'ok', why: expect.stringMatching(/told/) });
+    const response = await request('/v1/prompts?name=recorded', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'audio/wav' },
+      body: wavOf(sine(440, 8_000, 800)),
+    });
+    const { id: promptId } = await response.json<{ id: string }>();
+    await api('PATCH', `/v1/numbers/${id}`, { recording_announcement: promptId });
+    expect(await recording()).toMatchObject({ status: 'ok', why: expect.stringMatching(/first/) });
+    await bucket().delete(`prompts/${promptId}.ogg`);
+    expect(await recording()).toMatchObject({
+      status: 'problem',
+      why: expect.stringMatching(/^No call is recorded: the sound/),
+    });
+  });
+
+  it('finds that there is nowhere to keep recordings', async () => {
+    const id = (await register({ recording: 'always' })) as NumberId;
+    const services = ownServices({}, { audio: null });
+    const rows = await examineNumber(services, id, () => 'https://roomline.test');
+    expect(rows.find(({ check }) => check === 'recording')).toMatchObject({
+      status: 'problem',
+      why: expect.stringMatching(/no R2 bucket/),
+    });
   });
 });
 

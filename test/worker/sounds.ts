@@ -13,11 +13,12 @@ export function bucket(): R2Bucket {
 }
 
 /** The audio bucket with some of its methods replaced; the worker uses no others than these. */
-export function bucketThat(changes: Partial<Pick<R2Bucket, 'put' | 'get' | 'delete'>>): R2Bucket {
+export function bucketThat(changes: Partial<Pick<R2Bucket, 'put' | 'get' | 'head' | 'delete'>>): R2Bucket {
   const real = bucket();
-  const methods: Pick<R2Bucket, 'put' | 'get' | 'delete'> = {
+  const methods: Pick<R2Bucket, 'put' | 'get' | 'head' | 'delete'> = {
     put: real.put.bind(real),
     get: real.get.bind(real),
+    head: real.head.bind(real),
     delete: real.delete.bind(real),
     ...changes,
   };

@@ -14,6 +14,7 @@ export const CHECK_NAMES = [
   'webhook-address',
   'webhook-verified',
   'relay',
+  'recording',
   'livekit',
   'database',
 ] as const;

@@ -1,6 +1,8 @@
-// Checks of Roomline's own parts: webhooks that came, relays, LiveKit, the database.
+// Checks of Roomline's own parts: webhooks that came, relays, recordings, LiveKit, the database.
 import { checkLiveKit } from '../adapters/livekit-check.ts';
+import { promptKey } from '../adapters/prompt-store-d1.ts';
 import { cannotTell, fine, problem, type Finding } from '../domain/finding.ts';
+import type { PromptId } from '../domain/ids.ts';
 import type { BusinessNumber, RelayStatus } from '../ports.ts';
 import type { Services } from '../services.ts';
 import type { Checks } from './examine-number.ts';
@@ -12,6 +14,7 @@ const COMMIT_MS_MAX = 150;
 export const ownChecks = (services: Services, number: BusinessNumber): Checks => ({
   'webhook-verified': () => webhookVerified(number, services.now()),
   relay: () => relay(services),
+  ...(number.recording === 'always' ? { recording: () => recording(services, number) } : {}),
   livekit: () => {
     const { LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET } = services.config;
     return checkLiveKit({
@@ -71,6 +74,28 @@ function described(relays: readonly RelayStatus[]): string {
   if (!latest?.local) return '; no call has shown yet how they reach the provider';
   const nat = latest.localType === 'host' ? '' : `, mapped by a NAT (${latest.localType})`;
   return `; the latest media went from ${latest.local}${nat} to ${latest.remote ?? 'unknown'}`;
+}
+
+async function recording(
+  { audio }: Services,
+  { recordingAnnouncement }: BusinessNumber,
+): Promise<Finding> {
+  if (!audio) {
+    return problem(
+      'No call is recorded: this deployment has no R2 bucket AUDIO',
+      'Bind one in wrangler.toml and deploy again',
+    );
+  }
+  if (recordingAnnouncement === null) {
+    return fine('Every call is recorded, and no caller is told by Roomline');
+  }
+  if (await audio.head(promptKey(recordingAnnouncement as PromptId))) {
+    return fine('Every call is recorded, and announced first');
+  }
+  return problem(
+    'No call is recorded: the sound of the announcement is not in the bucket any more',
+    'Upload it with POST /v1/prompts, then PATCH recording_announcement',
+  );
 }
 
 async function database(services: Services, number: BusinessNumber): Promise<Finding> {
