@@ -49,6 +49,7 @@ export class Recorder implements CallRecorder {
   #written = Promise.resolve();
   #unwrittenBytes = 0;
   #isStarted = false;
+  #hasFile = false;
   #isFailed = false;
   #isClosed = false;
 
@@ -59,15 +60,18 @@ export class Recorder implements CallRecorder {
 
   want(state: 'off' | 'on' | 'paused', nowMs: number): void {
     if (state === 'on' && !this.#isStarted && !this.#isClosed) this.#start(nowMs);
-    this.#recording?.want(state, nowMs);
+    if (this.#isStarted) this.#recording?.want(state, nowMs);
   }
 
   open(nowMs: number): void {
     this.#isOpen = true;
+    // Kept in case that the opening is recorded.
+    if (!this.#isStarted) this.#recording = undefined;
     this.#recording?.open(nowMs);
   }
 
   heard(bytes: Uint8Array, start: number, end: number, timestamp: number, nowMs: number): void {
+    if (!this.#isOpen && !this.#isClosed) this.#recording ??= this.#newRecording();
     this.#recording?.heard(bytes, start, end, timestamp, nowMs);
   }
 
@@ -89,11 +93,15 @@ export class Recorder implements CallRecorder {
 
   #start(nowMs: number): void {
     this.#isStarted = true;
-    this.#recording = new Recording(this.#deps.random(0x1_0000_0000), this.#take);
+    this.#recording ??= this.#newRecording();
     if (this.#isOpen) this.#recording.open(nowMs);
     this.#segment = new Uint8Array(SEGMENT_BYTES);
     this.#deps.log.info({ call_id: this.#callId }, 'recording.started');
     this.#deps.onStarted();
+  }
+
+  #newRecording(): Recording {
+    return new Recording(this.#deps.random(0x1_0000_0000), this.#take);
   }
 
   readonly #take = (page: Uint8Array, bodyAt: number): void => {
@@ -130,7 +138,9 @@ export class Recorder implements CallRecorder {
   async #write(file: Promise<RecordingFile>, segment: Uint8Array): Promise<void> {
     if (this.#isFailed) return;
     try {
-      await (await file).append(segment);
+      const opened = await file;
+      this.#hasFile = true;
+      await opened.append(segment);
       this.#bytes += segment.length;
       this.#unwrittenBytes -= segment.length;
       this.#deps.onWritten(segment.length);
@@ -150,12 +160,12 @@ export class Recorder implements CallRecorder {
   async #finish(packets: number): Promise<void> {
     await this.#written;
     try {
-      await (await this.#file)?.close();
+      if (this.#hasFile) await (await this.#file)?.close();
     } catch (error) {
       this.#fail(error);
     }
-    if (this.#isFailed) this.#deps.onFinished('broken-off');
-    else if (!this.#file) this.#deps.onFinished('nothing');
+    if (!this.#hasFile) this.#deps.onFinished('nothing');
+    else if (this.#isFailed) this.#deps.onFinished('broken-off');
     else {
       this.#deps.onFinished({
         bytes: this.#bytes,

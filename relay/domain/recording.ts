@@ -53,7 +53,10 @@ export class Recording {
     return this.#left.unfit + this.#right.unfit;
   }
 
-  /** Takes over a state. Nothing that was said while it was not `on` gets into the file, whenever it arrives. */
+  /**
+   * Takes over a state. Nothing that was said while it was not `on` gets into the file, whenever it arrives; what was said before
+   * the path opened belongs to the opening.
+   */
   want(state: RecordingState, nowMs: number): void {
     const before = this.#state;
     if (state === before) return;
@@ -61,25 +64,25 @@ export class Recording {
     this.#state = state;
     // An `off` that is followed by anything else was a pause; one that is not is where the file ends.
     if (before !== 'on') this.#pauseUntil(slotOf(nowMs));
-    const from = slotOf(nowMs) - (this.#isOpen ? 0 : PAST_SLOTS);
-    this.#left.reset(from);
-    this.#right.reset(from);
+    if (!this.#isOpen) return;
+    this.#left.reset(slotOf(nowMs));
+    this.#right.reset(slotOf(nowMs));
   }
 
   /** The path is open: from here on there is something to record. */
   open(nowMs: number): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
-    if (this.#state === 'on') this.#keepPast(nowMs);
+    this.#keepPast(nowMs);
     this.#left.forget(slotOf(nowMs) - EARLY_SLOTS);
     this.#writeAtMs = nowMs + WRITE_MS;
   }
 
   /** One packet of the caller's. The bytes must not change afterwards. */
   heard(bytes: Uint8Array, start: number, end: number, timestamp: number, nowMs: number): void {
-    if (this.#state !== 'on') return;
-    this.tick(nowMs);
     if (!this.#isOpen) this.#keepPast(nowMs);
+    else if (this.#state !== 'on') return;
+    this.tick(nowMs);
     this.#left.push(bytes, start, end, timestamp, nowMs);
   }
 

@@ -6,7 +6,10 @@ import { readRecording } from '../../support/recording-reader.ts';
 const nothing = () => undefined;
 
 /** A recorder that writes into memory, or fails as it is told. */
-function rig(append: (pages: Uint8Array) => Promise<void> = async () => undefined) {
+function rig(
+  append: (pages: Uint8Array) => Promise<void> = async () => undefined,
+  beforeCreate: () => void = nothing,
+) {
   const writes: Uint8Array[] = [];
   const events: string[] = [];
   let finish: (recording: FinishedRecording | 'nothing' | 'broken-off') => void = nothing;
@@ -24,6 +27,7 @@ function rig(append: (pages: Uint8Array) => Promise<void> = async () => undefine
     log: { debug: nothing, info: nothing, warn: nothing, error: (_f, event) => events.push(event) },
     random: () => 77,
     create: async () => {
+      beforeCreate();
       events.push('created');
       return file;
     },
@@ -58,6 +62,22 @@ it('does nothing until it is wanted to', async () => {
   recorder.want('on', 30_000);
   await microtasks();
   expect(events).toEqual([]);
+});
+
+it('what a called person says around the pickup is there when the opening is recorded, and only then', async () => {
+  const [recorded, other] = [rig(), rig()];
+  for (const { recorder, talk } of [recorded, other]) {
+    for (let atMs = 0; atMs < 5_000; atMs += 20)
+      recorder.heard(Uint8Array.of(0x48, 1, 2, 3), 0, 4, atMs * 48, atMs);
+    if (recorder === recorded.recorder) recorder.want('on', 5_000);
+    recorder.open(5_000);
+    recorder.want('on', 5_020);
+    talk(5_020, 6_000);
+    recorder.close(6_000);
+  }
+  await Promise.all([recorded.finished, other.finished]);
+  expect(readRecording(Buffer.concat(recorded.writes)).left).toHaveLength(100);
+  expect(readRecording(Buffer.concat(other.writes)).left).toHaveLength(49);
 });
 
 it('writes every 10 s, once, and at the end what is left', async () => {
@@ -117,6 +137,21 @@ describe('when the disk fails', () => {
     expect(writes).toHaveLength(2);
     expect(events.filter((event) => event === 'failed')).toHaveLength(1);
     expect(events).toContain('recording.failed');
+  });
+
+  it('before there is a file, there is nothing to be looked at', async () => {
+    const { recorder, writes, events, finished, talk } = rig(undefined, () => {
+      throw new Error('EACCES');
+    });
+    recorder.want('on', 0);
+    recorder.open(0);
+    talk(0, 25_000);
+    await microtasks();
+    talk(25_000, 40_000);
+    recorder.close(40_000);
+    expect(await finished).toBe('nothing');
+    expect(writes).toEqual([]);
+    expect(events.filter((event) => event === 'failed')).toHaveLength(1);
   });
 
   it('by standing still, no more than some minutes are kept in memory', async () => {

@@ -83,10 +83,10 @@ describe('what was said before the path opened', () => {
   it('is there: a second of the caller, and all that is kept of others, where it was said', () => {
     const pages: Uint8Array[] = [];
     const recording = new Recording(1, (page) => pages.push(page.slice()));
-    recording.want('on', 0);
     const heard = (n: number) => recording.heard(numbered(n), 0, 45, n * 960, n * FRAME_MS);
     for (let n = 0; n < 1_000; n++) heard(n);
     const openedMs = 20_000;
+    recording.want('on', openedMs);
     recording.open(openedMs);
     // Five seconds of an agent, sent at twice the pace. In the middle of them is a pause of a second that is not sent.
     let n = 0;
