@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { whyNoNamespaces } from '../network/namespaces.ts';
 import { buildAssets } from './build-assets.ts';
 import { findChromium, NO_CHROMIUM } from './chromium.ts';
 import { findSoundTool, noSoundTool, SOUND_TOOLS } from './sound-tools.ts';
@@ -62,6 +63,10 @@ async function prepareWholeProcessTests(): Promise<void> {
   const external = await externalLiveKit();
   const source = external ? `LIVEKIT_URL=${external.url}` : (await findLiveKitServer()).path;
   console.log(`livekit-server: ${source}`);
+  const namespaces = whyNoNamespaces();
+  console.log(
+    `network namespaces: ${namespaces === undefined ? 'there' : `${namespaces}; the test of a real NAT is skipped`}`,
+  );
   console.log(`Chromium: ${findChromium() ?? `${NO_CHROMIUM}; the browser tests are skipped`}`);
   for (const tool of SOUND_TOOLS)
     console.log(`${tool}: ${findSoundTool(tool) ?? `${noSoundTool(tool)}; its test is skipped`}`);

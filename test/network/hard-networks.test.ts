@@ -6,11 +6,8 @@ import type { Participant } from '../relay/support/participant.ts';
 import { Rig, type Call } from '../relay/support/rig.ts';
 import { until } from '../relay/support/until.ts';
 import { HardPath, type Hardness } from './hard-path.ts';
+import { AGENT_HZ, CALLER_HZ, HEARD_MS, toneMs } from './messages.ts';
 
-const CALLER_HZ = 440;
-const AGENT_HZ = 1_000;
-/** Two seconds of a tone each way, whatever was lost of it. */
-const HEARD_MS = 2_000;
 const FRAME_MS = 20;
 /** Enough for the figures to settle: jitter forgets with every 16 packets. */
 const PACKETS = 200;
@@ -48,7 +45,7 @@ async function talk(call: Call): Promise<{
   await rig.worker.event(call.id, 'ready');
   call.phone.startTalking({ kind: 'tone', hz: CALLER_HZ });
   rig.open(call);
-  await until('the caller hears the agent', () => toneMs(call, AGENT_HZ) > HEARD_MS, WITHIN_MS);
+  await until('the caller hears the agent', () => hearsAgent(call), WITHIN_MS);
   await until('the agent hears the caller', () => hearsCaller(agent), WITHIN_MS);
   await until('enough was said', () => call.phone.said().packets > PACKETS, WITHIN_MS);
   rig.worker.send({ type: 'call.close', call_id: call.id });
@@ -59,11 +56,7 @@ async function talk(call: Call): Promise<{
 
 const hearsCaller = (agent: Participant) => (agent.heard.get(CALLER_HZ) ?? 0) * FRAME_MS > HEARD_MS;
 
-const toneMs = ({ phone }: Call, hz: number): number =>
-  phone
-    .heard()
-    .tones.filter((tone) => Math.abs(tone.hz - hz) < 15)
-    .reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
+const hearsAgent = ({ phone }: Call) => toneMs(phone.heard().tones, AGENT_HZ) > HEARD_MS;
 
 describe('a path', () => {
   it('that loses 5 %: every loss is in the figures', async () => {
