@@ -13,7 +13,9 @@ export function bucket(): R2Bucket {
 }
 
 /** The audio bucket with some of its methods replaced; the worker uses no others than these. */
-export function bucketThat(changes: Partial<Pick<R2Bucket, 'put' | 'get' | 'head' | 'delete'>>): R2Bucket {
+export function bucketThat(
+  changes: Partial<Pick<R2Bucket, 'put' | 'get' | 'head' | 'delete'>>,
+): R2Bucket {
   const real = bucket();
   const methods: Pick<R2Bucket, 'put' | 'get' | 'head' | 'delete'> = {
     put: real.put.bind(real),
