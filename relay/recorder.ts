@@ -88,7 +88,10 @@ export class Recorder implements CallRecorder {
     const recording = this.#recording;
     this.#recording = undefined;
     if (recording?.close(nowMs)) this.#handOver();
-    if (this.#isStarted) void this.#finish(recording?.packets ?? 0);
+    if (!this.#isStarted) return;
+    const { packets = 0, leftOut } = recording ?? {};
+    this.#deps.log.info({ call_id: this.#callId, packets, ...leftOut }, 'recording.finished');
+    void this.#finish(packets);
   }
 
   #start(nowMs: number): void {

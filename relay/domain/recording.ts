@@ -49,8 +49,10 @@ export class Recording {
     return this.#ogg.packets;
   }
 
-  get unfit(): number {
-    return this.#left.unfit + this.#right.unfit;
+  /** What of both voices came and is not in the file; `Lane` says why. */
+  get leftOut(): { readonly unfit: number; readonly dropped: number } {
+    const [left, right] = [this.#left, this.#right];
+    return { unfit: left.unfit + right.unfit, dropped: left.dropped + right.dropped };
   }
 
   /**

@@ -338,7 +338,7 @@ describe('other packets than 20 ms of mono', () => {
     recording.heard(ten, 0, 4, 2 * 960, 40);
     recording.heard(Buffer.alloc(0), 0, 0, 3 * 960, 60);
     heard(4, 80);
-    expect(recording.unfit).toBe(3);
+    expect(recording.leftOut).toEqual({ unfit: 3, dropped: 0 });
     expect(names(close(100)?.left ?? [])).toEqual([0, 'lost', 'lost', 'lost', 4]);
   });
 
