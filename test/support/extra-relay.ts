@@ -7,8 +7,10 @@ import type { Stack } from './stack.ts';
 
 /** How it differs from the relay that the stack has. */
 export type ExtraRelayOptions = {
-  /** Calls at once, which is also how many UDP ports it gets. */
+  /** Calls at once in each process, which is also how many UDP ports each gets. */
   capacity: number;
+  /** One unless given. */
+  processes?: number;
   /** Another way to the worker than the direct one. */
   workerUrl?: string;
   /** More of its environment. */
@@ -39,11 +41,12 @@ export class ExtraRelay {
   /** Resolves once the worker has welcomed it. It stops with the stack. */
   static async start(
     stack: Stack,
-    { capacity, workerUrl = stack.admin.baseUrl, env = {} }: ExtraRelayOptions,
+    { capacity, processes = 1, workerUrl = stack.admin.baseUrl, env = {} }: ExtraRelayOptions,
   ): Promise<ExtraRelay> {
     const credentials = await stack.admin.createRelay(`relay-${randomBytes(3).toString('hex')}`);
-    const httpPort = await freePorts(1 + capacity);
-    const udpPorts = `${httpPort + 1}-${httpPort + capacity}`;
+    const ports = capacity * processes;
+    const httpPort = await freePorts(1 + ports);
+    const udpPorts = `${httpPort + 1}-${httpPort + ports}`;
     const recordings = { RELAY_RECORDINGS_DIR: recordingsFolder(stack.options.stateFolder) };
     const place: RelayPlace = {
       name: credentials.id,
@@ -51,6 +54,7 @@ export class ExtraRelay {
       httpPort,
       udpPorts,
       capacity,
+      processes,
       env: { ...recordings, ...env },
     };
     const child = await startRelay(stack.supervisor, place, credentials);

@@ -59,7 +59,10 @@ export type RelayPlace = {
   httpPort: number;
   /** A range such as `40000-40099`. */
   udpPorts: string;
+  /** Calls at once, in each of its processes. */
   capacity: number;
+  /** One unless given. */
+  processes?: number;
   /** More of its environment. */
   env?: Readonly<Record<string, string>>;
 };
@@ -158,13 +161,13 @@ export async function startSimulator(
 /** Starts a relay and waits until the worker has welcomed it. */
 export async function startRelay(
   supervisor: Supervisor,
-  { name, workerUrl, httpPort, udpPorts, capacity, env = {} }: RelayPlace,
+  { name, workerUrl, httpPort, udpPorts, capacity, processes = 1, env = {} }: RelayPlace,
   relay: Credentials['relay'],
 ): Promise<Child> {
   const child = await supervisor.start({
     name,
     command: process.execPath,
-    args: [join(ROOT, 'relay/main.ts')],
+    args: [join(ROOT, 'relay/main.ts'), '--processes', String(processes)],
     cwd: ROOT,
     env: {
       ROOMLINE_URL: workerUrl,
