@@ -61,6 +61,11 @@ export class Metrics {
     help: 'How often a call came back into a room that it had lost',
     registers: [this.#registry],
   });
+  readonly #promptsFailed = new Counter({
+    name: 'roomline_relay_prompts_failed_total',
+    help: 'Prompts that a call was to play and that could not be had or read',
+    registers: [this.#registry],
+  });
   readonly #connects = new Counter({
     name: 'roomline_relay_connects_total',
     help: 'How often the socket to the worker was opened; all but the first are reconnects',
@@ -205,9 +210,11 @@ export class Metrics {
       case 'dtmf':
       case 'participant-joined':
       case 'participant-left':
-      case 'played':
       case 'publisher-skipped':
       case 'ready':
+        return;
+      case 'played':
+        if (!event.completed) this.#promptsFailed.inc();
         return;
     }
   }

@@ -18,6 +18,9 @@ const PACKET_OVERHEAD_BYTES = 230;
 /** Pauses before the second and third attempt, in ms: somebody waits for the prompt, but a worker that is deployed is soon back. */
 const RETRY_AFTER_MS = [250, 1_000] as const;
 
+/** Files that are fetched and read at once, each of 10 MiB at most; others wait for their turn. */
+const FILES_AT_ONCE = 8;
+
 type Loaded = Awaited<ReturnType<LoadPrompt>>;
 type Kept = { readonly sound: Sound; readonly bytes: number };
 
@@ -35,6 +38,8 @@ export class Prompts {
   #keptBytes = 0;
   /** What is being fetched, for all calls that wait for it. */
   readonly #loading = new Map<string, Promise<Loaded>>();
+  #busy = 0;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(deps: PromptsDeps) {
     this.#deps = deps;
@@ -61,11 +66,28 @@ export class Prompts {
 
   async #fetch(prompt: string): Promise<Loaded> {
     for (let attempt = 0; ; attempt++) {
-      const fetched = await this.#deps.fetchPrompt(prompt);
-      if (fetched.ok) return await this.#read(prompt, fetched.file);
-      const pauseMs = fetched.mayHelpToRetry ? RETRY_AFTER_MS[attempt] : undefined;
-      if (pauseMs === undefined) return failure(fetched.message);
+      const loaded = await this.#inTurn(() => this.#attempt(prompt));
+      if (loaded.ok) return loaded;
+      const pauseMs = loaded.mayHelpToRetry ? RETRY_AFTER_MS[attempt] : undefined;
+      if (pauseMs === undefined) return failure(loaded.message);
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+
+  async #attempt(prompt: string): Promise<Loaded & { readonly mayHelpToRetry?: boolean }> {
+    const fetched = await this.#deps.fetchPrompt(prompt);
+    return fetched.ok ? await this.#read(prompt, fetched.file) : fetched;
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#busy < FILES_AT_ONCE) this.#busy += 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#busy -= 1;
     }
   }
 

@@ -183,6 +183,13 @@ it('counts rooms that were lost, and those that were found again', async () => {
   expect(now.value('roomline_relay_room_rejoins_total')).toBe(1);
 });
 
+it('counts prompts that could not be played', async () => {
+  const { metrics, read } = rig();
+  metrics.reported({ type: 'played', call_id: 'c1', id: 1, completed: true });
+  metrics.reported({ type: 'played', call_id: 'c1', id: 2, completed: false });
+  expect((await read()).value('roomline_relay_prompts_failed_total')).toBe(1);
+});
+
 it('counts how often the worker was greeted', async () => {
   const { metrics, read } = rig();
   metrics.connected();

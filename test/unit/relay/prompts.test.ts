@@ -106,6 +106,33 @@ it.each([
   }
 });
 
+it('fetches eight at once, and the others in their turn', async () => {
+  const answers: (() => void)[] = [];
+  const { prompts, asked } = rig(
+    (prompt) =>
+      new Promise((resolve) => {
+        answers.push(() => resolve(prompt === 'p0' ? failed(false) : file(packet(1))));
+      }),
+  );
+  const ids = Array.from({ length: 10 }, (_, index) => `p${index}`);
+  const loading = Promise.all(ids.map((id) => prompts.load(id)));
+  await vi.waitFor(() => expect(asked).toHaveLength(8));
+  answers[0]?.();
+  await vi.waitFor(() => expect(asked).toHaveLength(9));
+  // Those that come later are answered as well.
+  await vi.waitFor(() => {
+    for (const answer of answers) answer();
+    expect(asked).toHaveLength(10);
+  });
+  for (const answer of answers) answer();
+  const loaded = await loading;
+  expect(loaded.map(({ ok }) => ok)).toEqual([false, ...Array<boolean>(9).fill(true)]);
+  const again = prompts.load('p10');
+  await vi.waitFor(() => expect(asked).toHaveLength(11));
+  answers[10]?.();
+  expect(await again).toMatchObject({ ok: true });
+});
+
 it('keeps what was used last while there is room, and reads a long file in steps', async () => {
   // A hundred packets of 500 bytes are 73 kB with what they cost besides: two prompts fit.
   const long = oggFile(Array.from({ length: 100 }, (_, index) => packet(index, 500)));
