@@ -1,6 +1,6 @@
 // What a connected call sounds like, by the API and as caller and agent hear it: hold, prompts, keys.
 import { RoomEvent } from '@livekit/rtc-node';
-import { afterAll, afterEach, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { loopFile, SAMPLE_RATE_HZ } from '../local/loop-file.ts';
 import { useStack } from '../support/use-stack.ts';
 import { AGENT_HZ, CALLER_HZ, Scene, type AnsweredCall } from './scene.ts';
@@ -18,17 +18,13 @@ let scene: Scene;
 let promptId: string;
 beforeAll(async () => {
   scene = await Scene.open(stack());
-  promptId = await upload('long', toneOf(30));
+  const samples = Int16Array.from({ length: 30 * SAMPLE_RATE_HZ }, (_, index) =>
+    Math.round(8_000 * Math.sin((2 * Math.PI * PROMPT_HZ * index) / SAMPLE_RATE_HZ)),
+  );
+  promptId = await upload('long', loopFile(samples));
 });
 afterEach(() => scene.clear());
 afterAll(() => scene?.events.close());
-
-const toneOf = (seconds: number): Uint8Array =>
-  loopFile(
-    Int16Array.from({ length: seconds * SAMPLE_RATE_HZ }, (_, index) =>
-      Math.round(8_000 * Math.sin((2 * Math.PI * PROMPT_HZ * index) / SAMPLE_RATE_HZ)),
-    ),
-  );
 
 async function upload(name: string, file: Uint8Array): Promise<string> {
   const { baseUrl, key } = stack().admin;
@@ -133,37 +129,4 @@ it('keys go both ways, and those of the caller are in the timeline', async () =>
   ]);
   await scene.stillTalk(call);
   expectUnbrokenCall(await scene.hangUp(call));
-});
-
-it('where calls are recorded, that is the first thing that callers hear, and it is in the recording', async () => {
-  const { admin } = stack();
-  const announcement = await upload('recorded', toneOf(2));
-  // The relay then has it, however slow this machine is.
-  const before = await scene.talk();
-  await tell(before, 'play', { prompt_id: announcement });
-  await entries(before, 'played', 1);
-  await scene.hangUp(before);
-  const numbers = await admin.request<{ data: { id: string }[] }>('GET', '/v1/numbers');
-  const path = `/v1/numbers/${numbers.data[0]?.id}`;
-  const settings = { recording: 'always', recording_announcement: announcement };
-  await admin.request('PATCH', path, settings);
-  onTestFinished(() => admin.request('PATCH', path, { recording: 'off' }));
-  const call = await scene.talk();
-  const { record, report } = await scene.hangUp(call);
-  const [first, second] = report.heard.tones;
-  expect([first?.hz, second?.hz].map((hz) => Math.round((hz ?? 0) / 100) * 100)).toEqual([
-    PROMPT_HZ,
-    AGENT_HZ,
-  ]);
-  const detail = { recording: true, announcement };
-  expect(entriesOf(record, 'answered')).toMatchObject([{ detail }]);
-  expect(entriesOf(record, 'played')).toMatchObject([{ detail: { completed: true } }]);
-  const kept = await scene.events.first(
-    'the recording',
-    ({ event, call: { id } }) => event === 'recording-kept' && id === record.id,
-  );
-  expect(kept.call).toMatchObject({
-    recording: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
-  });
-  expectUnbrokenCall({ record, report });
 });

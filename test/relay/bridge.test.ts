@@ -68,10 +68,16 @@ it('shows the caller as speaking only while the caller speaks', async () => {
   const speaking = () =>
     [...agent.room.remoteParticipants.values()].some(({ identity }) => speakers.has(identity));
   let speakers = new Set<string>();
+  let everSpoke = false;
   agent.room.on(RoomEvent.ActiveSpeakersChanged, (now) => {
     speakers = new Set(now.map(({ identity }) => identity));
+    everSpoke ||= speaking();
   });
   rig.open(call);
+  // The encoder of a phone that has nothing to code says so as well.
+  call.phone.startTalking({ kind: 'silence' });
+  await until('two seconds of silence', () => call.phone.said().packets > 100);
+  expect(everSpoke).toBe(false);
   call.phone.startTalking({ kind: 'speech' });
   await until('the caller shows as speaking', speaking);
   call.phone.stopTalking();

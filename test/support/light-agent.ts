@@ -50,17 +50,22 @@ export class LightAgent {
    * Takes a seat that was claimed and speaks with a tone.
    *
    * @param listen false judges what comes by its headers alone
+   * @param caller identity of the caller, where it is not the one that the worker gives
    * @throws Error when the room cannot be joined
    */
   static async join(
     { livekit_url: url, token, call_id: callId, identity }: Claim,
-    { toneHz, listen = true }: { toneHz: number; listen?: boolean },
+    {
+      toneHz,
+      listen = true,
+      caller = `caller-${callId}`,
+    }: { toneHz: number; listen?: boolean; caller?: string },
   ): Promise<LightAgent> {
     const agent = new LightAgent(listen);
     await new Promise<void>((resolve, reject) => {
       agent.#link = joinRoom(
         { url, token, cname: identity, connectMsMax: CONNECT_MS_MAX },
-        { named: [`caller-${callId}`], excluded: [], ai: false, everyone: false },
+        { named: [caller], excluded: [], ai: false, everyone: false },
         {
           onJoined: resolve,
           onEnded: (end) => {
@@ -88,6 +93,21 @@ export class LightAgent {
   /** Speaks with another tone from now on. */
   speak(toneHz: number): void {
     this.#talking.play({ kind: 'tone', hz: toneHz });
+  }
+
+  /** From the next frame on, each says its number, counted from 0. */
+  count(): void {
+    this.#talking.count();
+  }
+
+  /** How many frames have said their number. */
+  get counted(): number {
+    return this.#talking.counted;
+  }
+
+  /** What the caller's numbered frames have said, in the order in which they came; the first 2,000. */
+  get numbersHeard(): readonly number[] {
+    return this.#hearing.numbers;
   }
 
   /** What came from the caller so far. */

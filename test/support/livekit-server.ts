@@ -52,6 +52,8 @@ const configuration = (port: number, apiKey: string, apiSecret: string): string 
       enable_loopback_candidate: true,
       ips: { includes: ['127.0.0.1/32'] },
     },
+    // How often it looks who speaks, in ms; its default of 400 shows a speaker up to a second late.
+    audio: { update_interval: 200 },
     keys: { [apiKey]: apiSecret },
     logging: { level: 'info' },
   });

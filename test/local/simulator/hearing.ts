@@ -1,5 +1,6 @@
 // What one simulated phone hears: every packet is counted and judged, and its sound is searched for tones.
 // No clock of its own: times come in with the packets.
+import { numberOf } from './numbered.ts';
 import { FRAME_TICKS, OpusDecoder, opusPacketMs } from './opus.ts';
 import { findTones, loudnessDbfs } from './spectrum.ts';
 import type { PayloadTypes } from './talking.ts';
@@ -74,6 +75,8 @@ const DTMF_TICKS = 6;
 export class Hearing {
   readonly #report: HeardReport = emptyReport();
   readonly #types: PayloadTypes;
+  /** What numbered frames have said, in the order in which they came. */
+  readonly numbers: number[] = [];
   #decoder: OpusDecoder | undefined;
   #accepted = false;
   /** `ends`: the timestamp at which what it holds is over. */
@@ -180,6 +183,8 @@ export class Hearing {
   #hearAudio(payload: Buffer, atMs: number): void {
     const report = this.#report;
     if (opusPacketMs(payload) !== 20) report.ptimeViolations++;
+    const number = numberOf(payload);
+    if (number !== undefined) push(this.numbers, number);
     const pcm = this.#decoder?.decode(payload);
     if (!pcm) return;
     if (loudnessDbfs(pcm) > AUDIBLE_DBFS) {

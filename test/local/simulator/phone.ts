@@ -204,6 +204,22 @@ export class LitePhone {
     this.#reports ??= this.#reportAfter(FIRST_REPORT_MS);
   }
 
+  /** The same with frames that say their number, from 0 on. */
+  startCounting(): void {
+    this.#talking.count();
+    this.#reports ??= this.#reportAfter(FIRST_REPORT_MS);
+  }
+
+  /** How many frames have said their number. */
+  get counted(): number {
+    return this.#talking.counted;
+  }
+
+  /** What the other side's numbered frames have said, in the order in which they came; the first 2,000. */
+  get numbersHeard(): readonly number[] {
+    return this.#hearing.numbers;
+  }
+
   /** Falls silent but keeps sending frames, as a phone whose owner listens. */
   stopTalking(): void {
     this.#talking.play({ kind: 'silence' });

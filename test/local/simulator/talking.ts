@@ -1,6 +1,7 @@
 // What one simulated phone sends: an RTP stream of 20 ms frames on a steady clock, with key presses in between.
 import { randomInt } from 'node:crypto';
 import { RtpHeader } from 'werift';
+import { numberedFrame } from './numbered.ts';
 import { FRAME_TICKS } from './opus.ts';
 import { loopOf, type Signal } from './signals.ts';
 
@@ -31,6 +32,8 @@ export class Talking {
   readonly #sink: RtpSink;
   readonly #now: () => number;
   #loop: readonly Buffer[] = loopOf({ kind: 'silence' });
+  /** The number that the next frame says; -1 while frames carry a signal. */
+  #number = -1;
   #position = 0;
   #sequence = randomInt(0x10000);
   #timestamp = randomInt(0x1_0000_0000);
@@ -49,6 +52,22 @@ export class Talking {
   play(signal: Signal): void {
     this.#loop = loopOf(signal);
     this.#position = 0;
+    this.#number = -1;
+    this.#start();
+  }
+
+  /** From the next frame on, each says its number, counted from 0. */
+  count(): void {
+    this.#number = 0;
+    this.#start();
+  }
+
+  /** Frames that have said their number. */
+  get counted(): number {
+    return Math.max(0, this.#number);
+  }
+
+  #start(): void {
     if (this.#timer) return;
     this.#nextAtMs = this.#now();
     this.#timer = setTimeout(() => this.#tick(), 0);
@@ -87,12 +106,14 @@ export class Talking {
   #sendFrame(): void {
     this.#key ??= this.#nextKey();
     if (this.#key) this.#sendKey(this.#key);
-    else {
-      const frame = this.#loop[this.#position % this.#loop.length] as Buffer;
-      this.#send(this.payloadTypes.opus, this.#timestamp, this.packetsSent === 0, frame);
-    }
+    else this.#send(this.payloadTypes.opus, this.#timestamp, this.packetsSent === 0, this.#next());
     this.#position++;
     this.#timestamp += FRAME_TICKS;
+  }
+
+  #next(): Buffer {
+    if (this.#number >= 0) return numberedFrame(this.#number++);
+    return this.#loop[this.#position % this.#loop.length] as Buffer;
   }
 
   #nextKey(): KeyDown | undefined {
