@@ -60,8 +60,8 @@ interface Total {
 
 /**
  * @param args `--count` schedules, 10000 unless given; `--seed` repeats an earlier run, with `--count 1` one schedule of it;
- * `--control` takes a part of the product out (`no-fence`, `deaf-to-lost-relays`, `dials-twice`, `no-alarm`); `--in-memory` leaves
- * the databases out
+ * `--control` takes a part of the product out (`no-fence`, `deaf-to-lost-relays`, `dials-twice`, `silent-about-hold`, `no-alarm`);
+ * `--in-memory` leaves the databases out
  */
 export async function run(args: string[]): Promise<object> {
   const { values } = parseArgs({
