@@ -56,6 +56,9 @@ export const REPLACED = 'another relay is running under the same RELAY_ID';
 /** A worker that leaves this much unread is gone, whatever it still says. All that waits in the outbox is less. */
 const UNSENT_BYTES_MAX = 64 * 1024 * 1024;
 
+/** What can as well be left out is not added to this much that the worker has left unread. */
+const UNREAD_BYTES_MAX = 1024 * 1024;
+
 /** From dialling to `welcome`, in ms. */
 const WELCOME_MS_MAX = 10_000;
 
@@ -128,9 +131,9 @@ export class Link {
     if (this.#isWelcome) this.#send(frame);
   }
 
-  /** Reports something that is of no use later: dropped also while the worker has left something unread. */
+  /** Reports something that is of no use later: dropped also while the worker has left much unread. */
   offer(frame: Exclude<FrameFromRelay, { seq: number }>): void {
-    if (this.#socket?.bufferedAmount === 0) this.report(frame);
+    if ((this.#socket?.bufferedAmount ?? 0) < UNREAD_BYTES_MAX) this.report(frame);
   }
 
   /** Resolves when the worker has acknowledged every event, after `withinMs`, or at once when it will not hear us any more. */

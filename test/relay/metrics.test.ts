@@ -65,6 +65,34 @@ it('tells of a call while it lasts, and of its quality afterwards', async () => 
   }
 });
 
+it('tells the worker how calls sound while they last, and measures the way of both legs', async () => {
+  const call = await rig.ringingCall();
+  const agent = await rig.agent(call, 'anna');
+  await agent.speak(1_000);
+  await rig.worker.event(call.id, 'ready');
+  call.phone.startTalking({ kind: 'speech' });
+  rig.open(call);
+  const told = () =>
+    rig.worker.frames
+      .flatMap((frame) => (frame.type === 'quality' ? frame.calls : []))
+      .findLast(({ call_id: id }) => id === call.id)?.stats;
+  await until(
+    'both receivers have answered a report',
+    () => {
+      const { from_caller: fromCaller, to_caller: toCaller } = told() ?? {};
+      return fromCaller?.receiver?.rtt_ms !== undefined && toCaller?.receiver?.rtt_ms !== undefined;
+    },
+    20_000,
+  );
+  const stats = told();
+  for (const voice of [stats?.from_caller, stats?.to_caller]) {
+    expect(voice?.mos).toBeGreaterThanOrEqual(1);
+    expect(voice?.receiver?.packets).toBeGreaterThan(50);
+  }
+  rig.worker.send({ type: 'call.close', call_id: call.id });
+  await rig.worker.event(call.id, 'ended');
+});
+
 it('shows what the worker has not acknowledged', async () => {
   rig.worker.acknowledges = false;
   const { id } = await rig.answeredCall();
