@@ -237,8 +237,12 @@ export type CallRecorder = {
   close: (nowMs: number) => void;
 };
 
-/** Gives a call its recorder, which does nothing until it is wanted to. */
-export type OpenRecorder = (callId: string) => CallRecorder;
+/**
+ * Gives a call its recorder, which does nothing until it is wanted to.
+ *
+ * @param onFailed the call is not recorded any further; said again whenever that is wanted anew
+ */
+export type OpenRecorder = (callId: string, onFailed: () => void) => CallRecorder;
 
 /** What the worker is told of a finished recording. */
 export type FinishedRecording = {

@@ -269,6 +269,8 @@ export const relayEvent = z.discriminatedUnion('type', [
   }),
   /** The caller pressed a key; said once for each, when it is let go or held for long. */
   z.object({ type: z.literal('dtmf'), ...sequenced, digit: z.string().regex(/^[0-9*#A-D]$/) }),
+  /** The call is not recorded any further, however often it is wanted: the disk is full or fails. What there is is brought. */
+  z.object({ type: z.literal('recording-failed'), ...sequenced }),
   /** Somebody publishes audio whom the caller must not hear; said once per participant. */
   z.object({ type: z.literal('publisher-skipped'), ...sequenced, identity }),
   /** The last event of a call. */

@@ -28,6 +28,8 @@ export type RecorderDeps = {
   /** So many bytes are on the disk. */
   readonly onWritten: (bytes: number) => void;
   /** The call goes on without being recorded any further; `onFinished` follows when it is over. */
+  readonly onBrokenOff: () => void;
+  /** The same, while the call is up; said again whenever recording is wanted anew. */
   readonly onFailed: () => void;
   /** Nothing is written any more. `nothing`: there is no file. `broken-off`: what is on the disk has to be looked at. */
   readonly onFinished: (recording: FinishedRecording | 'nothing' | 'broken-off') => void;
@@ -37,6 +39,7 @@ export class Recorder implements CallRecorder {
   readonly #callId: string;
   readonly #deps: RecorderDeps;
   readonly #hash = createHash('sha256');
+  #wanted: 'off' | 'on' | 'paused' = 'off';
   #isOpen = false;
   #recording: Recording | undefined;
   #segment = new Uint8Array(0);
@@ -59,6 +62,8 @@ export class Recorder implements CallRecorder {
   }
 
   want(state: 'off' | 'on' | 'paused', nowMs: number): void {
+    if (state === 'on' && this.#wanted !== 'on' && this.#isFailed) this.#deps.onFailed();
+    this.#wanted = state;
     if (state === 'on' && !this.#isStarted && !this.#isClosed) this.#start(nowMs);
     if (this.#isStarted) this.#recording?.want(state, nowMs);
   }
@@ -157,7 +162,8 @@ export class Recorder implements CallRecorder {
     this.#isFailed = true;
     this.#recording = undefined;
     this.#deps.log.error({ err: error, call_id: this.#callId }, 'recording.failed');
-    this.#deps.onFailed();
+    this.#deps.onBrokenOff();
+    if (!this.#isClosed) this.#deps.onFailed();
   }
 
   async #finish(packets: number): Promise<void> {

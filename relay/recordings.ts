@@ -77,14 +77,15 @@ export class Recordings {
   }
 
   /** Gives a call its recorder. */
-  readonly open: OpenRecorder = (callId): CallRecorder =>
+  readonly open: OpenRecorder = (callId, onFailed): CallRecorder =>
     new Recorder(callId, {
       log: this.#deps.log,
       random: this.#deps.random,
       create: this.#deps.folder.create,
       onStarted: () => (this.#active += 1),
       onWritten: (bytes) => (this.#counts.writtenBytes += bytes),
-      onFailed: () => (this.#counts.failed += 1),
+      onFailed,
+      onBrokenOff: () => (this.#counts.failed += 1),
       onFinished: (recording) => {
         this.#active -= 1;
         if (recording === 'broken-off') this.#add(callId, undefined);

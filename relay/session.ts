@@ -82,7 +82,9 @@ export class Session {
       send: (packet) => this.#leg?.send(packet),
       holdSound: deps.holdSound,
       openMixLine: deps.openMixLine,
-      recorder: deps.openRecorder(callId),
+      recorder: deps.openRecorder(callId, () =>
+        deps.emit({ type: 'recording-failed', call_id: callId }),
+      ),
       onKey: (digit) => deps.emit({ type: 'dtmf', call_id: callId, digit }),
     });
     this.#playOrder = new PlayOrder(callId, {

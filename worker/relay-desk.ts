@@ -198,6 +198,7 @@ export class RelayDesk {
       case 'publisher-skipped':
       case 'played':
       case 'dtmf':
+      case 'recording-failed':
       case 'ended':
         return this.#onRelayEvent(socket, relay, frame);
     }

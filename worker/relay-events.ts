@@ -22,6 +22,8 @@ export function callEvent(event: RelayEvent): CallEvent {
       return { type: 'relay.participant-left', seq, identity: event.identity, why: event.why };
     case 'played':
       return { type: 'relay.played', seq, playId: event.id, isComplete: event.completed };
+    case 'recording-failed':
+      return { type: 'relay.recording-failed', seq };
     case 'dtmf':
       return { type: 'relay.digit', seq, digit: event.digit };
     case 'ended':

@@ -340,6 +340,8 @@ export type CallEvent =
       readonly playId: number;
       readonly isComplete: boolean;
     }>
+  /** The relay cannot record the call any further. */
+  | FromRelay<{ readonly type: 'relay.recording-failed' }>
   /** The caller pressed a key: `0` to `9`, `*`, `#`, `A` to `D`. */
   | FromRelay<{ readonly type: 'relay.digit'; readonly digit: string }>
   | FromRelay<{
@@ -417,6 +419,7 @@ export type TimelineType =
   | 'recording-paused'
   | 'recording-resumed'
   | 'recording-stopped'
+  | 'recording-failed'
   | 'announcement-failed'
   | 'recording-kept'
   | 'room-deleted'

@@ -128,6 +128,12 @@ export function onPlayed(call: Call, playId: number, isComplete: boolean): Answe
   return change(call, { playing: null }, 'played', { completed: isComplete });
 }
 
+/** The relay cannot record the call any further; the call goes on. */
+export function onRecordingFailed(call: Call): Answer {
+  if (call.state !== 'active' || call.audio.recording === 'off') return null;
+  return change(call, { recording: 'off' }, 'recording-failed');
+}
+
 /** A key that the caller pressed. While recording is paused it may be part of a card number, and is not kept. */
 export function onDigit(call: Call, digit: string): Answer {
   if (call.state !== 'active') return null;
@@ -139,5 +145,8 @@ const change = (
   call: Call,
   audio: Partial<CallAudio>,
   type: TimelineType,
-  detail: Record<string, string | number | boolean>,
-): Change => ({ patch: { audio: { ...call.audio, ...audio } }, entry: { type, detail } });
+  detail?: Record<string, string | number | boolean>,
+): Change => ({
+  patch: { audio: { ...call.audio, ...audio } },
+  entry: detail ? { type, detail } : { type },
+});

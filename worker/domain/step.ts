@@ -40,7 +40,13 @@ import {
   onPreAccept,
 } from './step-inbound.ts';
 import { onAskSent, onPermission } from './step-ask.ts';
-import { onAudioCommand, onDigit, onPlayed, onRecordingKept } from './step-audio.ts';
+import {
+  onAudioCommand,
+  onDigit,
+  onPlayed,
+  onRecordingFailed,
+  onRecordingKept,
+} from './step-audio.ts';
 import {
   onAgentThere,
   onAnswer,
@@ -157,6 +163,8 @@ function changeFor(call: Call, event: CallEvent, nowMs: number, free: Placement 
         : { entry: { type: 'publisher-skipped', detail: { identity: event.identity } } };
     case 'relay.played':
       return onPlayed(call, event.playId, event.isComplete);
+    case 'relay.recording-failed':
+      return onRecordingFailed(call);
     case 'relay.digit':
       return onDigit(call, event.digit);
     case 'relay.ended':

@@ -33,7 +33,8 @@ function rig(
     },
     onStarted: () => events.push('started'),
     onWritten: (bytes) => events.push(`written ${bytes}`),
-    onFailed: () => events.push('failed'),
+    onBrokenOff: () => events.push('failed'),
+    onFailed: () => events.push('told'),
     onFinished: (recording) => finish(recording),
   });
   /** A packet of 20 ms each way, `bytes` long, for every 20 ms from one time to another. */
@@ -119,6 +120,23 @@ it('without a packet is no file', async () => {
 });
 
 describe('when the disk fails', () => {
+  it('it is told at once, and whenever recording is wanted anew', async () => {
+    const { recorder, events, talk } = rig(() => Promise.reject(new Error('ENOSPC')));
+    const told = () => events.filter((event) => event === 'told').length;
+    recorder.want('on', 0);
+    recorder.open(0);
+    talk(0, 12_000);
+    await microtasks();
+    expect(told()).toBe(1);
+    recorder.want('on', 13_000);
+    recorder.want('off', 14_000);
+    expect(told()).toBe(1);
+    recorder.want('on', 15_000);
+    expect(told()).toBe(2);
+    expect(events.filter((event) => event === 'failed')).toHaveLength(1);
+    recorder.close(16_000);
+  });
+
   it('nothing more is written; what is there is to be looked at when the call is over', async () => {
     const { recorder, writes, events, finished, talk } = rig(async () => {
       if (writes.length > 1) throw new Error('ENOSPC');

@@ -56,7 +56,7 @@ function rig(files: Record<string, Partial<Stored>> = {}) {
   });
   /** A call of a second that is recorded. */
   const record = (callId: string) => {
-    const recorder = recordings.open(callId);
+    const recorder = recordings.open(callId, () => undefined);
     const packet = Uint8Array.of(0x48, 1, 2, 3);
     recorder.want('on', Date.now());
     recorder.open(Date.now());

@@ -94,6 +94,7 @@ const SAYS: Readonly<Record<string, (audio: CallAudio, before: CallAudio) => boo
   playing: ({ playing }, before) => playing !== null && playing.id !== before.playing?.id,
   'playing-stopped': ({ playing }) => playing === null,
   played: ({ playing }) => playing === null,
+  'recording-failed': ({ recording }) => recording === 'off',
   'announcement-failed': ({ playing, recording }) => playing === null && recording === 'off',
   'recording-started': ({ recording }) => recording === 'on',
   'recording-paused': ({ recording }) => recording === 'paused',

@@ -213,6 +213,15 @@ it('a prompt is played also while recording is paused', () => {
   expect(playing.call.audio).toMatchObject({ recording: 'paused', playing: { promptId: 'p1' } });
 });
 
+it('a recording that the relay cannot go on with is off, and the call goes on', () => {
+  const failed: CallEvent = { type: 'relay.recording-failed', seq: 1 };
+  const { call } = apply(active, { action: 'record' });
+  const after = step(call, failed, NOW);
+  expect(after).toMatchObject({ entry: { type: 'recording-failed' }, messages: ['want'] });
+  expect(after.call).toMatchObject({ state: 'active', audio: { recording: 'off' } });
+  expect(step(after.call, { ...failed, seq: 2 }, NOW).entry).toBeNull();
+});
+
 describe('keys', () => {
   const digit: CallEvent = { type: 'relay.digit', seq: 1, digit: '5' };
 

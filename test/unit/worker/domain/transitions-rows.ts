@@ -229,6 +229,13 @@ export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
       move: played(false),
     },
   ],
+  'relay.recording-failed': [
+    {
+      label: '',
+      way: { last: [steers({ action: 'record' })] },
+      move: relay({ type: 'relay.recording-failed' }),
+    },
+  ],
   'relay.digit': [{ label: '', move: relay({ type: 'relay.digit', digit: '5' }) }],
   'relay.publisher-skipped': [
     { label: '', move: relay({ type: 'relay.publisher-skipped', identity: 'guest' }) },

@@ -213,6 +213,7 @@ const TIMELINE_TYPES: Record<TimelineType, true> = {
   'recording-paused': true,
   'recording-resumed': true,
   'recording-stopped': true,
+  'recording-failed': true,
   'announcement-failed': true,
   'recording-kept': true,
   'room-deleted': true,

@@ -173,6 +173,7 @@ const event: fc.Arbitrary<Turn['event']> = fc.oneof(
     isComplete: fc.boolean(),
   }),
   fc.record({ type: fc.constant('relay.digit'), seq, digit: fc.constant('5') }),
+  fc.record({ type: fc.constant('relay.recording-failed'), seq }),
   fc.constant<CallEvent>({
     type: 'recording',
     recording: { durationMs: 1, bytes: 1, sha256: 'a1', expiresAt: null },

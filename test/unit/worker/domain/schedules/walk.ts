@@ -54,7 +54,7 @@ export function walk({ first, isConnected, turns }: Walk): string[] {
 
 const ONCE = ['connect', 'ask', 'fallback'];
 /** Events that are about nothing but the sound. */
-const ABOUT_SOUND = ['audio', 'relay.played', 'relay.digit', 'recording'];
+const ABOUT_SOUND = ['audio', 'relay.played', 'relay.digit', 'relay.recording-failed', 'recording'];
 
 /** Applies events and looks at every decision. */
 class Watch {
