@@ -1,6 +1,5 @@
 // Both voices of a call: a pump each way between the provider's leg and the room, and what may flow when.
 import { KeyReader } from './domain/dtmf.ts';
-import { readReports, REPORT_INTERVAL_MS, type ReceptionReport } from './domain/rtcp.ts';
 import type { PayloadTypes } from './domain/payload-types.ts';
 import type { PlayPacket, Sound } from './domain/player.ts';
 import { Playout, type Play } from './domain/playout.ts';
@@ -8,6 +7,7 @@ import { isRtcp } from './domain/rtp.ts';
 import type { CallRecorder, Clock, LegIdentity, OpenMixLine, RoomLink } from './ports.ts';
 import type { CallStats, CallWant } from './protocol.ts';
 import { Pump } from './pump.ts';
+import { Reporting } from './reporting.ts';
 import { withMos } from './voice-rating.ts';
 import { Voices } from './voices.ts';
 
@@ -60,6 +60,7 @@ export class Bridge {
   readonly #toCaller: Pump;
   readonly #voices: Voices;
   readonly #fromCaller: Pump;
+  readonly #reporting: Reporting;
   readonly #playout: Playout;
   readonly #keys: KeyReader;
   #types: PayloadTypes = {
@@ -73,9 +74,6 @@ export class Bridge {
   #isCallerHeard = false;
   #heardAtMs = Infinity;
   #releaseAtMs = Infinity;
-  #reportAtMs = Infinity;
-  /** The provider's last sender report, 0 while there was none. */
-  #lastReport = { middle: 0, atMs: 0 };
 
   constructor(deps: BridgeDeps) {
     this.#deps = deps;
@@ -92,6 +90,14 @@ export class Bridge {
     this.#fromCaller = new Pump(start(), (packet) => this.#room?.send(packet));
     this.#toCaller.keep(EARLY_MS_MAX);
     this.#fromCaller.keep(EARLY_MS_MAX);
+    this.#reporting = new Reporting({
+      clock: deps.clock,
+      toCaller: this.#toCaller,
+      fromCaller: this.#fromCaller,
+      caller: CALLER,
+      sendToProvider: deps.send,
+      sendToRoom: (report) => this.#room?.send(report),
+    });
     this.#playout = new Playout(deps.holdSound);
     this.#keys = new KeyReader((digit) => this.#pressed(digit));
   }
@@ -111,7 +117,7 @@ export class Bridge {
     this.#isOpen = true;
     const nowMs = this.#deps.clock.nowMs();
     this.#heardAtMs = nowMs;
-    this.#reportAtMs = nowMs + REPORT_INTERVAL_MS / 2;
+    this.#reporting.start(nowMs);
     this.#playout.endSilence(nowMs + PLAY_WAIT_MS_MAX);
     this.#toCaller.countFrom(nowMs);
     this.#fromCaller.countFrom(nowMs);
@@ -215,7 +221,7 @@ export class Bridge {
     this.#heardAtMs = nowMs;
     const pump = this.#fromCaller;
     if (isRtcp(bytes)) {
-      this.#reported(bytes, nowMs);
+      this.#reporting.fromProvider(bytes, nowMs);
       return;
     }
     if (!(this.#isOpen || (this.#keepsEarly && !this.#isJoined))) return;
@@ -257,12 +263,7 @@ export class Bridge {
 
   /** One RTCP packet of the room's about the caller's track. */
   roomReported(bytes: Uint8Array): void {
-    const nowMs = this.#deps.clock.nowMs();
-    readReports(bytes, {
-      // Of what the room sends us it keeps its own account.
-      onSender: () => undefined,
-      onReception: (reception) => this.#fromCaller.told(reception, nowMs),
-    });
+    this.#reporting.fromRoom(bytes, this.#deps.clock.nowMs());
   }
 
   /** The server says whether a source speaks. */
@@ -285,7 +286,7 @@ export class Bridge {
     this.#toCaller.tick(nowMs);
     this.#fromCaller.tick(nowMs);
     this.#deps.recorder.tick(nowMs);
-    if (nowMs >= this.#reportAtMs) this.#report(nowMs);
+    this.#reporting.tick(nowMs);
   }
 
   /** The call is over: frees what is shared with others. Nothing may be called afterwards but `stats`. */
@@ -319,31 +320,4 @@ export class Bridge {
 
   readonly #play: PlayPacket = (packet, sequence, nowMs) =>
     this.#toCaller.play(PLAYED, sequence, packet, nowMs);
-
-  /** One RTCP packet of the provider's. */
-  #reported(bytes: Uint8Array, nowMs: number): void {
-    readReports(bytes, {
-      onSender: (_ssrc, middle) => (this.#lastReport = { middle, atMs: nowMs }),
-      onReception: (reception) => this.#toCaller.told(reception, nowMs),
-    });
-  }
-
-  #report(nowMs: number): void {
-    this.#reportAtMs = nowMs + REPORT_INTERVAL_MS;
-    const wallMs = this.#deps.clock.wallMs();
-    const toCaller = this.#toCaller.report(nowMs, wallMs, this.#reception(nowMs));
-    if (toCaller) this.#deps.send(toCaller);
-    // The server keeps its own account of what it sends us, packet by packet over the same machine or network.
-    const toRoom = this.#fromCaller.report(nowMs, wallMs, undefined);
-    if (toRoom) this.#room?.send(toRoom);
-  }
-
-  /** What we tell the provider of what came from it. */
-  #reception(nowMs: number): ReceptionReport | undefined {
-    const reception = this.#fromCaller.arrivals.report(CALLER);
-    if (!reception) return undefined;
-    const { middle, atMs } = this.#lastReport;
-    const sinceLastReport = middle === 0 ? 0 : Math.round(((nowMs - atMs) / 1000) * 65_536);
-    return { ...reception, lastReport: middle, sinceLastReport };
-  }
 }
