@@ -212,6 +212,7 @@ export class Metrics {
       case 'participant-left':
       case 'publisher-skipped':
       case 'ready':
+      case 'recording-failed':
         return;
       case 'played':
         if (!event.completed) this.#promptsFailed.inc();
