@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { cleanup } from 'node-datachannel';
 import { pino } from 'pino';
+import { adoptRecordings } from './adapters/recording-disk.ts';
 import { parseCommand } from './command-line.ts';
 import { configOfProcess, describeConfig, parseConfig } from './config.ts';
 import { answerReports } from './process-report.ts';
@@ -40,6 +41,13 @@ const failedToStart = (error: unknown): never => {
   process.exit(1);
 };
 
+if (command.process === undefined) {
+  const { RELAY_RECORDINGS_DIR: root, RELAY_ID: id } = config;
+  await adoptRecordings(root, id, command.processes).then(
+    (adopted) => adopted > 0 && log.info({ recordings: adopted }, 'recording.adopted'),
+    (error: unknown) => log.error({ err: error }, 'recording.adopt-failed'),
+  );
+}
 if (command.processes > 1 && command.process === undefined) await runProcesses();
 else await runRelay();
 

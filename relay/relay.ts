@@ -1,11 +1,10 @@
 // The relay put together from its parts. What runs in the process (signals, exit) is the entry file's.
 import { randomInt, randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createJoinRoom } from './adapters/livekit-room.ts';
 import { startMixWorker } from './adapters/mixing-worker.ts';
 import { createFetchPrompt } from './adapters/prompt-file.ts';
-import { createRecordingFolder } from './adapters/recording-disk.ts';
+import { createRecordingFolder, recordingsOf } from './adapters/recording-disk.ts';
 import { loadSound } from './adapters/sounds.ts';
 import { createTicker } from './adapters/ticker.ts';
 import { createUpload } from './adapters/upload.ts';
@@ -86,7 +85,7 @@ export async function startRelay(config: Config, log: Log, cores = 1): Promise<R
     log,
   });
   const recordings = new Recordings({
-    folder: createRecordingFolder(join(config.RELAY_RECORDINGS_DIR, `of-${config.RELAY_ID}`)),
+    folder: createRecordingFolder(recordingsOf(config.RELAY_RECORDINGS_DIR, config.RELAY_ID)),
     upload: createUpload(workerOptions),
     clock,
     log,

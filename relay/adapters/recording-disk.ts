@@ -1,7 +1,7 @@
 // The recordings that the worker does not have yet, in a folder that nobody else can read: one file a call, `<call id>.ogg`.
 import { createReadStream } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { markLast } from '../domain/ogg-write.ts';
 import { PAGE_BYTES_MAX, RecordingScan } from '../domain/recording-scan.ts';
@@ -11,6 +11,41 @@ const SUFFIX = '.ogg';
 
 /** The longest page and what is left of the one before fit in several times. */
 const READ_BYTES = 4 * PAGE_BYTES_MAX;
+
+/** The folder of one process of a relay, by the id under which it speaks. */
+export const recordingsOf = (root: string, relayId: string): string => join(root, `of-${relayId}`);
+
+/**
+ * Gives the first process of a relay what processes have left that are not started any more, because there are fewer of them, or
+ * more than one instead of one.
+ *
+ * @param relayId as registered, without the number of a process
+ * @param processes how many are about to start
+ * @returns how many recordings have changed hands
+ */
+export async function adoptRecordings(
+  root: string,
+  relayId: string,
+  processes: number,
+): Promise<number> {
+  const ids = Array.from({ length: processes }, (_, index) => `${relayId}.${index + 1}`);
+  const own = new Set((processes === 1 ? [relayId] : ids).map((id) => recordingsOf(root, id)));
+  const [heir = ''] = own;
+  let adopted = 0;
+  for (const name of (await readdir(root).catch(unlessMissing)) ?? []) {
+    const folder = join(root, name);
+    const number = name.slice(`of-${relayId}`.length);
+    if (!name.startsWith(`of-${relayId}`) || !/^(\.\d+)?$/.test(number) || own.has(folder))
+      continue;
+    await mkdir(heir, { recursive: true, mode: 0o700 });
+    for (const file of await readdir(folder)) {
+      await rename(join(folder, file), join(heir, file));
+      adopted += 1;
+    }
+    await rmdir(folder);
+  }
+  return adopted;
+}
 
 /** @param path is made when the first recording begins */
 export function createRecordingFolder(path: string): RecordingFolder {

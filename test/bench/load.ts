@@ -8,7 +8,8 @@ import type { LoadReply, LoadRequest, LoadResult } from './load-messages.ts';
 
 const FRAME_MS = 20;
 const PAYLOAD_BYTES = 60;
-const MAGIC = 0x524c;
+/** Its first bit says to whoever reads it that the packet is speech (RFC 6716 section 4.2.3). */
+const MAGIC = 0xd24c;
 /** What was sent this late in a window may still be under way when it ends, in ms. */
 const LINGER_MS = 700;
 

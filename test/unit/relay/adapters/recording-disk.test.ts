@@ -2,7 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createRecordingFolder } from '../../../../relay/adapters/recording-disk.ts';
+import {
+  adoptRecordings,
+  createRecordingFolder,
+  recordingsOf,
+} from '../../../../relay/adapters/recording-disk.ts';
 import { Recording } from '../../../../relay/domain/recording.ts';
 import { readRecording } from '../../../support/recording-reader.ts';
 
@@ -34,6 +38,35 @@ async function stored(callId: string, bytes: Uint8Array): Promise<string> {
   await file.close();
   return join(path, `${callId}.ogg`);
 }
+
+describe('what processes have left that are not started any more', () => {
+  const put = async (base: string, id: string, callId: string) => {
+    const file = await createRecordingFolder(recordingsOf(base, id)).create(callId);
+    await file.append(whole);
+    await file.close();
+  };
+  it.each([
+    ['fewer of them', 2, { 'relay.1': ['one', 'single', 'three'], 'relay.2': ['two'] }],
+    ['one alone', 1, { relay: ['one', 'single', 'three', 'two'] }],
+  ])('is brought by the first of %s', async (_name, processes, expected) => {
+    const base = mkdtempSync(join(root, 'adopt-'));
+    await put(base, 'relay', 'single');
+    await put(base, 'relay.1', 'one');
+    await put(base, 'relay.2', 'two');
+    await put(base, 'relay.3', 'three');
+    await put(base, 'relay-b', 'of another relay');
+    expect(await adoptRecordings(base, 'relay', processes)).toBe(processes === 1 ? 3 : 2);
+    for (const [id, calls] of Object.entries(expected)) {
+      const listed = await createRecordingFolder(recordingsOf(base, id)).list();
+      expect(new Set(listed)).toEqual(new Set(calls));
+    }
+    expect(await createRecordingFolder(recordingsOf(base, 'relay-b')).list()).toHaveLength(1);
+  });
+
+  it('is nothing where there is no folder', async () => {
+    expect(await adoptRecordings(join(root, 'none'), 'relay', 4)).toBe(0);
+  });
+});
 
 it('nobody else can read it', async () => {
   const file = await stored('private', whole);
