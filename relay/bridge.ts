@@ -251,8 +251,10 @@ export class Bridge {
     // Packets without payload are probes of the server's; they take numbers of the source.
     if (view.payloadEnd === view.payloadStart) pump.skip(source, nowMs);
     else if (!pump.count(source, nowMs)) return;
-    else if (this.#playout.isInstead(nowMs) || this.#voices.said(source, bytes, view, nowMs))
+    else if (this.#playout.isInstead(nowMs)) {
+      pump.leaveOut(source);
       this.endWait();
+    } else if (this.#voices.said(source, bytes, view, nowMs)) this.endWait();
   }
 
   /** Somebody in the audience presses a key. It reaches a caller who hears them; a caller who does not is spared it. */

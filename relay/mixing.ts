@@ -178,7 +178,7 @@ class Seats {
     const { handlers, epoch } = line;
     switch (record.type) {
       case 'packet':
-        if (record.epoch === epoch) handlers.onPacket(record.bytes, record.sequence);
+        if (record.epoch === epoch) handlers.onPacket(record.bytes);
         return;
       case 'level':
         handlers.onLevel(record.source, record.dbfs);

@@ -62,6 +62,7 @@ export class Pump {
     start: 0,
     end: 0,
     level: -1,
+    isCounted: false,
   };
   #nowMs = 0;
   #countFromMs = Infinity;
@@ -182,6 +183,7 @@ export class Pump {
     packet.start = this.#view.payloadStart;
     packet.end = this.#view.payloadEnd;
     packet.level = this.#view.audioLevel;
+    packet.isCounted = nowMs >= this.#countFromMs;
     this.#push(packet, nowMs);
   }
 
@@ -199,7 +201,16 @@ export class Pump {
   /** Sends one packet that `receive` has not just read, as a source that nobody counts. */
   play(source: number, sequence: number, packet: Uint8Array, nowMs: number): void {
     this.#nowMs = nowMs;
-    const own = { source, sequence, bytes: packet, start: 0, end: packet.length, level: -1 };
+    const bytes = packet;
+    const own = {
+      source,
+      sequence,
+      bytes,
+      start: 0,
+      end: bytes.length,
+      level: -1,
+      isCounted: true,
+    };
     this.#push(own, nowMs);
   }
 
@@ -243,9 +254,11 @@ export class Pump {
     const { packets, lost, duplicates, reordered, gaps, longestGap, jitterMs } =
       this.arrivals.figures();
     const receiver = this.#reports.figures();
+    // What was said before the opening and played after it is heard as well.
+    const early = this.#stitcher.uncounted;
     return {
-      packets,
-      lost,
+      packets: packets + early.passed,
+      lost: lost + early.lost,
       jitter_ms: hundredths(jitterMs),
       filled: this.#filled,
       ...(this.#firstAudioMs === undefined ? {} : { first_audio_ms: this.#firstAudioMs }),

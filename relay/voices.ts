@@ -61,6 +61,7 @@ export class Voices {
   #choice = new MixChoice();
   #state: 'alone' | 'listening' | 'mixing' | 'stopping' = 'alone';
   #line: MixLine | undefined;
+  #mixSequence = 0;
   #reopenAtMs = -Infinity;
   #mixingSinceMs = 0;
   /** When it turned out that only one source remains. */
@@ -186,8 +187,11 @@ export class Voices {
 
   #listen(nowMs: number): void {
     this.#line = this.#deps.openMixLine({
-      onPacket: (packet, sequence) =>
-        this.#pump.play(MIXED, sequence, packet, this.#deps.clock.nowMs()),
+      onPacket: (packet) => {
+        // A packet that must not be heard any more is no loss, and another thread goes on where this one stopped.
+        this.#mixSequence = (this.#mixSequence + 1) & 0xffff;
+        this.#pump.play(MIXED, this.#mixSequence, packet, this.#deps.clock.nowMs());
+      },
       onLevel: (source, level) => {
         // It may have been forgotten meanwhile.
         if (this.#tracks.has(source)) this.#choice.level(source, level, this.#deps.clock.nowMs());

@@ -30,7 +30,7 @@ const ONSET_PACKETS = 4;
 export type KeptPacket = SourcePacket & {
   /** Quiet packets in a row up to this one, itself included. */
   readonly run: number;
-  /** Packets of its source that were left out just before it: their numbers are no loss. */
+  /** Packets of its source that were left out just before it, or are no audio: their numbers are no loss. */
   skipped: number;
   /** How long all that was left out just before it plays, in ms. */
   skippedMs: number;
@@ -40,6 +40,8 @@ export class EarlyWords {
   #kept: KeptPacket[] = [];
   #max = LAST_SECOND_PACKETS;
   #run = TAIL_PACKETS;
+  /** By source: packets since its last one that are no audio. */
+  readonly #skipped = new Map<number, number>();
 
   get length(): number {
     return this.#kept.length;
@@ -58,8 +60,15 @@ export class EarlyWords {
 
   push(packet: SourcePacket): void {
     this.#run = isLoud(packet) ? 0 : this.#run + 1;
-    this.#kept.push({ ...packet, run: this.#run, skipped: 0, skippedMs: 0 });
+    const skipped = this.#skipped.get(packet.source) ?? 0;
+    this.#skipped.delete(packet.source);
+    this.#kept.push({ ...packet, run: this.#run, skipped, skippedMs: 0 });
     if (this.#kept.length > this.#max) this.#makeRoom();
+  }
+
+  /** The next number of a source is that of a packet that is no audio. */
+  skip(source: number): void {
+    this.#skipped.set(source, (this.#skipped.get(source) ?? 0) + 1);
   }
 
   /** Leaves out silence at the start. */
@@ -79,11 +88,13 @@ export class EarlyWords {
   /** Forgets what a source said. */
   forget(source: number): void {
     this.#kept = this.#kept.filter((packet) => packet.source !== source);
+    this.#skipped.delete(source);
   }
 
   clear(): void {
     this.#kept = [];
     this.#run = TAIL_PACKETS;
+    this.#skipped.clear();
   }
 
   /** Pauses go first, then the oldest. */

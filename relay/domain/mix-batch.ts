@@ -34,7 +34,6 @@ export type FromThread =
       readonly type: 'packet';
       readonly call: number;
       readonly epoch: number;
-      readonly sequence: number;
       readonly bytes: Uint8Array;
     }
   | {
@@ -120,7 +119,6 @@ export class BatchWriter {
     switch (record.type) {
       case 'packet':
         this.#uint16(record.epoch);
-        this.#uint16(record.sequence);
         this.#bytes(record.bytes);
         return;
       case 'level':
@@ -221,7 +219,7 @@ export class BatchReader {
       switch (type) {
         case 'packet': {
           const epoch = this.#uint16();
-          yield { type, call, epoch, sequence: this.#uint16(), bytes: this.#bytes() };
+          yield { type, call, epoch, bytes: this.#bytes() };
           break;
         }
         case 'level':

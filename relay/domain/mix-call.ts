@@ -18,8 +18,8 @@ const PRIME_FRAMES = 3;
 const STALL_MS = 200;
 
 export type MixHandlers = {
-  /** One packet of the mix, 20 ms after the one before; `sequence` (16 bits) goes up by one. */
-  onPacket: (packet: Uint8Array, sequence: number) => void;
+  /** One packet of the mix, 20 ms after the one before. */
+  onPacket: (packet: Uint8Array) => void;
   /** The level of one frame of a source, in dBFS. */
   onLevel: (source: number, levelDbfs: number) => void;
   /** The mix has ended. `sequence`: the source's first packet that was not in it, as far as it is known. */
@@ -37,7 +37,6 @@ export class MixCall {
   /** The source that passed until the mix began. */
   #leader: MixVoice | undefined;
   #dueMs: number | undefined;
-  #sequence = 0;
 
   constructor(codec: Codec, handlers: MixHandlers) {
     this.#codec = codec;
@@ -120,9 +119,8 @@ export class MixCall {
     this.#pcm.fill(0);
     for (const voice of this.#voices.values()) this.#add(voice, 0, encoder.delaySamples);
     this.#limiter.apply(this.#pcm);
-    this.#sequence = (this.#sequence + 1) & 0xffff;
     const packet = encoder.encode(this.#pcm.subarray(0, FRAME_SAMPLES), isFirst);
-    this.#handlers.onPacket(packet, this.#sequence);
+    this.#handlers.onPacket(packet);
   }
 
   /**

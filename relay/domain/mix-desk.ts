@@ -53,8 +53,7 @@ export class MixDesk {
     const entry: Entry = {
       epoch: 0,
       mix: new MixCall(this.#codec, {
-        onPacket: (bytes, sequence) =>
-          answer.fromThread({ type: 'packet', call, epoch: entry.epoch, sequence, bytes }),
+        onPacket: (bytes) => answer.fromThread({ type: 'packet', call, epoch: entry.epoch, bytes }),
         onLevel: (source, dbfs) => answer.fromThread({ type: 'level', call, source, dbfs }),
         onStopped: (source, sequence) =>
           answer.fromThread({ type: 'stopped', call, source, sequence }),

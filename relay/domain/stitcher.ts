@@ -73,6 +73,8 @@ export type SourcePacket = {
   end: number;
   /** RFC 6464 level in -dBov, -1 when unknown. */
   level: number;
+  /** It is in the figures of what arrived. */
+  isCounted: boolean;
 };
 
 export class Stitcher {
@@ -80,6 +82,8 @@ export class Stitcher {
   passed = 0;
   /** Silence frames that were made up. */
   filled = 0;
+  /** Of packets that nobody counted when they came: what was passed on, and what was missing between them. */
+  readonly uncounted = { passed: 0, lost: 0 };
   /** Packets dropped by rule 4, or too late, or no Opus. */
   dropped = 0;
 
@@ -191,6 +195,10 @@ export class Stitcher {
 
   /** A packet that is no audio, such as a key press, took this number of the source: it is not a loss. */
   skip(source: number, sequence: number): void {
+    if (!this.#isOpen || this.isCatchingUp) {
+      this.#early.skip(source);
+      return;
+    }
     if (source !== this.#source || ((sequence - this.#lastSequence) & 0xffff) >= JUMP_PACKETS_MIN)
       return;
     this.#lastSequence = sequence;
@@ -272,7 +280,8 @@ export class Stitcher {
       this.#holes = 0;
       if (!early) this.#fillUntil(nowMs - ALIGN_MS);
     } else {
-      this.#leaveOut(step - 1 - (early?.skipped ?? 0), nowMs);
+      const left = this.#leaveOut(step - 1 - (early?.skipped ?? 0), nowMs);
+      if (!packet.isCounted) this.uncounted.lost += left;
     }
     this.#lastSequence = packet.sequence;
     this.#filledSinceLast = 0;
@@ -283,20 +292,26 @@ export class Stitcher {
     }
     this.#lastTicks = opusTicks(packet.bytes, packet.start, packet.end);
     this.passed += 1;
+    if (!packet.isCounted) this.uncounted.passed += 1;
     if (!early) this.#follow(nowMs);
     this.#send(packet.bytes, packet.start, packet.end, this.#lastTicks);
   }
 
-  /** Rule 5: `missing` packets of the source are lost; those whose time has not been filled leave a hole. */
-  #leaveOut(missing: number, nowMs: number): void {
+  /**
+   * Rule 5: `missing` packets of the source are lost; those whose time has not been filled leave a hole.
+   *
+   * @returns how many do
+   */
+  #leaveOut(missing: number, nowMs: number): number {
     this.#holes = missing >= 31 ? 0 : this.#holes << (missing + 1);
     const count = missing - this.#filledSinceLast;
     const ms = (count * this.#lastTicks) / OPUS_TICKS_PER_MS;
-    if (count <= 0 || this.#dueMs + ms - nowMs > LEAD_MS) return;
+    if (count <= 0 || this.#dueMs + ms - nowMs > LEAD_MS) return 0;
     if (this.#filledSinceLast === 0 && missing < 31) this.#holes |= ((1 << missing) - 1) << 1;
     this.#sequence = (this.#sequence + count) & 0xffff;
     this.#timestamp = (this.#timestamp + count * this.#lastTicks) >>> 0;
     this.#dueMs += ms;
+    return count;
   }
 
   /** A packet `age` behind the last one: it is sent only into a hole of its own. */

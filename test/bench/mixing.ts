@@ -122,9 +122,9 @@ async function measure(
       openMixLine: (handlers) =>
         mixing.open({
           ...handlers,
-          onPacket: (packet, sequence) => {
+          onPacket: (packet) => {
             mixed += 1;
-            handlers.onPacket(packet, sequence);
+            handlers.onPacket(packet);
           },
         }),
     });

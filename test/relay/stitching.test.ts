@@ -62,9 +62,12 @@ it('is one stream over pauses, mutes, new tracks, second tracks and other agents
   await ben.leave();
   await hearsSilence(call);
 
+  rig.worker.send({ type: 'call.close', call_id: call.id });
+  const { stats } = await rig.worker.event(call.id, 'ended');
+  // What a busy machine loses before the relay has it stays lost.
+  expect(call.phone.heard().lost).toBeLessThanOrEqual(stats?.to_caller.lost ?? 0);
   expect(call.phone.heard()).toMatchObject({
     packetsBeforeAccept: 0,
-    lost: 0,
     duplicates: 0,
     outOfOrder: 0,
     ptimeViolations: 0,

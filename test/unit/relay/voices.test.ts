@@ -452,6 +452,33 @@ describe('who must not be heard any more', () => {
   });
 });
 
+it('what of a mix must not be heard any more is no loss for those who go on', async () => {
+  const answers: ArrayBuffer[] = [];
+  const rig = await MixRig.start((handlers) => {
+    const desk = new MixDesk(codec);
+    return {
+      // An answer is a tick late, as it is between threads.
+      post: (batch) => {
+        answers.push(desk.work(batch));
+        const [earlier] = answers.length > 1 ? answers.splice(0, 1) : [];
+        if (earlier) handlers.onAnswer(earlier);
+      },
+      stop: () => undefined,
+    };
+  });
+  await rig.add(ANNA, 4_000, { signal: sine(440) });
+  await rig.add(BEN, 4_000, { signal: sine(1_000), encoder: HYBRID });
+  await rig.add(CARL, 4_000, { signal: sine(1_500), encoder: HYBRID });
+  rig.run(3_000);
+  expect(rig.mixed().length).toBeGreaterThan(50);
+  // Whatever the tick, one of these comes while a packet is on its way.
+  rig.forget(CARL);
+  rig.run(3_010);
+  rig.forget(BEN);
+  rig.run(4_000);
+  expectUnbroken(rig);
+});
+
 describe('without a thread', () => {
   /** A thread that can be told to end. */
   function mortalThread() {

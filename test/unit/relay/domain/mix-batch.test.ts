@@ -37,7 +37,6 @@ const fromThread: fc.Arbitrary<FromThread> = fc.oneof(
     type: fc.constant('packet' as const),
     call: uint32,
     epoch: uint16,
-    sequence: uint16,
     bytes,
   }),
   fc.record({

@@ -44,8 +44,17 @@ function rig(first = { sequence: 65_530, timestamp: 0xffff_f000 }) {
     },
     say: (sequence: number, tag = sequence & 0xff, source = 1, toc = 0xb8, level = -1) => {
       const bytes = frame(tag, toc);
+      const isCounted = stitcher.isOpen;
       stitcher.push(
-        { source, sequence: sequence & 0xffff, bytes, start: 0, end: bytes.length, level },
+        {
+          source,
+          sequence: sequence & 0xffff,
+          bytes,
+          start: 0,
+          end: bytes.length,
+          level,
+          isCounted,
+        },
         nowMs,
       );
     },
@@ -65,6 +74,23 @@ function expectUnbroken(sent: readonly Sent[]): void {
     expect((after.timestamp - before.timestamp) >>> 0).toBe(960);
   }
 }
+
+it('counts what is missing of what was said before the opening, and takes no probe for a loss', () => {
+  const { stitcher, sent, say, runTo, open } = rig();
+  for (let n = 0; n < 40; n++) {
+    runTo(n * 20);
+    if (n === 20) open();
+    if (n === 8 || n === 22) stitcher.skip(1, n);
+    else if (n !== 15 && n !== 24) say(n);
+  }
+  const said = sent.filter(({ tag }) => tag !== 'silence');
+  const steps = said.map(({ sequence }, at) => (sequence - (said[at - 1]?.sequence ?? 0)) & 0xffff);
+  expect(said.map(({ tag }) => tag)).toEqual(
+    Array.from({ length: 40 }, (_, n) => n).filter((n) => ![8, 15, 22, 24].includes(n)),
+  );
+  expect(steps.slice(1).filter((step) => step !== 1)).toEqual([2, 2]);
+  expect(stitcher.uncounted).toEqual({ passed: 18, lost: 1 });
+});
 
 it('says nothing before it is opened, whatever happens', () => {
   const { sent, say, runTo } = rig();

@@ -109,9 +109,9 @@ export class MixRig {
     const openMixLine: OpenMixLine = (handlers) =>
       this.mixing.open({
         ...handlers,
-        onPacket: (packet, sequence) => {
+        onPacket: (packet) => {
           this.#isMixed = true;
-          handlers.onPacket(packet, sequence);
+          handlers.onPacket(packet);
           this.#isMixed = false;
         },
       });
