@@ -60,7 +60,9 @@ const PACE_SLACK_MS = 1_000;
  */
 export function expectUnbroken(heard: HeardReport, lostBefore = 0): void {
   const { lost, duplicates, outOfOrder, timestampJumps, ssrcs } = heard;
-  expect(lost).toBeLessThanOrEqual(lostBefore);
+  // Where they are missing says who has lost them.
+  const { losses, arrivalGaps, firstPacketAtMs } = heard;
+  if (lost > lostBefore) expect({ losses, arrivalGaps, firstPacketAtMs }).toEqual({ losses: [] });
   expect({ duplicates, outOfOrder, timestampJumps, ssrcs: ssrcs.length }).toEqual({
     duplicates: 0,
     outOfOrder: 0,

@@ -43,6 +43,8 @@ export type HeardReport = {
   rtcpTypes: Record<string, number>;
   lastRtcpAtMs: number | null;
   lost: number;
+  /** Where they are missing: the first packet behind each gap. */
+  losses: { atMs: number; packets: number; sequence: number }[];
   outOfOrder: number;
   duplicates: number;
   ssrcs: number[];
@@ -165,6 +167,7 @@ export class Hearing {
       return 'late';
     }
     report.lost += step - 1;
+    if (step > 1) push(report.losses, { atMs, packets: step - 1, sequence });
     const isAudio = payloadType === this.#types.opus;
     const ticks = newest ? (timestamp - newest.ends + FRAME_TICKS) | 0 : FRAME_TICKS;
     if (step === 1 && isAudio && ticks !== FRAME_TICKS) {
@@ -286,6 +289,7 @@ export function emptyReport(): HeardReport {
     rtcpTypes: {},
     lastRtcpAtMs: null,
     lost: 0,
+    losses: [],
     outOfOrder: 0,
     duplicates: 0,
     ssrcs: [],
