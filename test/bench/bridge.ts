@@ -87,7 +87,8 @@ type LineReply = { id: string; sdp?: string; error?: string };
 /** A program that reads requests as lines of JSON and answers each, in any order. */
 function startLineBridge(name: string, command: string, args: string[]): Bridge {
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(command, args, {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    // What their libraries log of every connection is nobody's news.
+    stdio: ['pipe', 'pipe', 'ignore'],
   });
   const waiting = new Map<string, PromiseWithResolvers<LineReply>>();
   createInterface({ input: child.stdout }).on('line', (line) => {
