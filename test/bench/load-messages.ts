@@ -6,6 +6,8 @@ export type LoadRequest =
   | { do: 'answer'; id: string; sdp: string }
   /** Somebody in a room who hears `hears`; both phones and participants are endpoints of the pair `id`. */
   | { do: 'join'; id: string; side: 'caller' | 'agent'; url: string; token: string; hears: string }
+  /** Closes a phone that was not answered. */
+  | { do: 'drop'; id: string }
   /** Everybody sends from now on. */
   | { do: 'start' }
   /** Counts for a while and reports. */

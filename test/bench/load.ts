@@ -180,6 +180,11 @@ async function carryOut(request: LoadRequest): Promise<LoadReply> {
     case 'answer':
       phones.get(request.id)?.setRemoteDescription(request.sdp, 'answer');
       return { ok: true };
+    case 'drop':
+      phones.delete(request.id);
+      // The newest endpoint is the phone's.
+      endpoints.pop()?.close();
+      return { ok: true };
     case 'join':
       await addParticipant(request);
       return { ok: true };
