@@ -255,6 +255,8 @@ export class Bridge {
       pump.leaveOut(source);
       this.endWait();
     } else if (this.#voices.said(source, bytes, view, nowMs)) this.endWait();
+    // What is withheld is no loss at the phone.
+    else pump.leaveOut(source);
   }
 
   /** Somebody in the audience presses a key. It reaches a caller who hears them; a caller who does not is spared it. */
