@@ -8,6 +8,7 @@ import {
   type Decision,
   type Placement,
 } from './domain/call.ts';
+import type { Desk } from './domain/desk.ts';
 import type { CallId, RelayId } from './domain/ids.ts';
 import { dueAtMs, step } from './domain/step.ts';
 import { Mailboxes } from './mailboxes.ts';
@@ -30,10 +31,14 @@ export interface CallBookDeps {
   readonly wakeAt: (atMs: number) => Promise<void>;
   /** Where a call's media could go now, to another process than `present`; null when no relay has room. */
   readonly place: (present: Placement | null) => Placement | null;
+  /** Reads what a decision on this call needs and memory lacks. */
+  readonly prepare: (call: Call | null) => Promise<void>;
+  /** What a decision on the call knows of people and of the other calls, `calls`. */
+  readonly deskFor: (id: CallId, call: Call | null, calls: readonly Call[]) => Desk;
   /** Waits; for events that the record did not take. */
   readonly pause: (ms: number) => Promise<void>;
   /** Acts on a stored decision. Must not throw. */
-  readonly act: (call: Call, decision: Decision, entry: StoredEntry) => void;
+  readonly act: (call: Call, decision: Decision, entry: StoredEntry, before: Call | null) => void;
   /** A call came back from the record; what its relay may have missed is to be said again. Must not throw. */
   readonly resume: (call: Call) => void;
   /** Decisions were stored that were not acted on here: another writer's, or one whose reply was lost. Must not throw. */
@@ -82,6 +87,11 @@ export class CallBook {
 
   get(id: CallId): Call | undefined {
     return this.#live.get(id);
+  }
+
+  /** Calls as they will be once the decisions are stored that are being stored. */
+  #present(): Call[] {
+    return [...new Map([...this.#live, ...this.#deciding]).values()];
   }
 
   /** How many calls have their media at this relay. */
@@ -140,9 +150,12 @@ export class CallBook {
   async #decide(id: CallId, event: CallEvent, contact: Contact | null): Promise<Call | null> {
     for (let attempt = 1; ; attempt++) {
       const before = this.#live.get(id) ?? (await this.#deps.store.find(id));
+      await this.#deps.prepare(before);
+      // From here on nothing is awaited until the decision counts: two calls must not take the same place or the same agent.
       const nowMs = this.#deps.now();
       const free = this.#deps.place(before?.placement ?? null);
-      const decision = step(before, event, nowMs, free);
+      const desk = this.#deps.deskFor(id, before, this.#present());
+      const decision = step(before, event, nowMs, free, desk);
       const { call, entry } = decision;
       if (!call || !entry || call === before) return before;
       this.#deciding.set(id, call);
@@ -151,7 +164,7 @@ export class CallBook {
         await this.#deps.wakeAt(dueAtMs(call));
         const stored = await this.#deps.store.commit(call, entry, nowMs, contact);
         this.#keep(call);
-        this.#deps.act(call, decision, stored);
+        this.#deps.act(call, decision, stored, before);
         // Again, because the first alarm may have rung before there was anything to do.
         await this.#deps.wakeAt(dueAtMs(call));
         return call;

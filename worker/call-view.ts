@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { CALL_STATES, isControlLost, type Call, type TimelineEntry } from './domain/call.ts';
 import { explain } from './domain/explain.ts';
+import { FOLLOW_UPS, searchOf } from './domain/flow.ts';
 import { LIKELY_CAUSES } from './domain/explanation.ts';
 import { OUTCOME_REASONS, REMEDIES } from './domain/outcome.ts';
 import { isAnnouncing, QUIET } from './domain/step-audio.ts';
@@ -65,6 +66,23 @@ export const callView = z
       .nullable()
       .openapi({ description: 'Whom a call of the business connects; null for calls of users' }),
     claimed_by: z.object({ agent_id: z.string(), name: z.string() }).nullable(),
+    rule: z.string().nullable().openapi({ description: 'The rule that took the call' }),
+    step: z
+      .enum(['ring', 'ai', 'menu', 'queue', 'play', 'voicemail', 'ask'])
+      .nullable()
+      .openapi({
+        description: 'Where it is in its rule; null while somebody speaks with the caller',
+      }),
+    team_id: z.string().nullable().openapi({ description: 'The team that it was last routed to' }),
+    ringing_for: z.array(z.string()).nullable().openapi({
+      description: 'Ids of the agents who are rung now; null where every agent may take the call',
+    }),
+    waiting_since: time.nullable().openapi({
+      description: 'Since when the caller waits for somebody of the present step',
+    }),
+    follow_up: z.enum(FOLLOW_UPS).nullable().openapi({
+      description: 'Somebody should get back to the caller',
+    }),
     offered_at: time,
     created_at: time,
     answer_by: time.openapi({ description: 'By then the call is answered or rejected' }),
@@ -155,6 +173,12 @@ export function viewOfCall(
     payload: call.payload,
     connect: connectOf(call.target),
     claimed_by: claim && { agent_id: claim.agentId, name: claim.agentName },
+    rule: call.flow?.rule ?? null,
+    step: call.flow?.stage?.kind ?? null,
+    team_id: call.teamId,
+    ringing_for: ringingFor(call),
+    waiting_since: isoOrNull(searchOf(call.flow)?.sinceMs ?? null),
+    follow_up: call.followUp,
     offered_at: iso(call.offeredAtMs),
     created_at: iso(call.createdAtMs),
     answer_by: iso(call.answerByMs),
@@ -186,6 +210,12 @@ export function viewOfCall(
     recording_state: audio.recording,
     recording,
   };
+}
+
+function ringingFor({ flow, state }: Call): string[] | null {
+  const search = searchOf(flow);
+  if (search) return search.isForEverybody ? null : search.rung.map(({ agentId }) => agentId);
+  return state === 'ringing' ? null : [];
 }
 
 /** @param timeline in the order of the decisions */

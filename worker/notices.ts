@@ -2,6 +2,7 @@
 import type { CallNotice, QualityNotice } from './adapters/event-sockets.ts';
 import { iso, viewOfCall, type CallView, type RecordingView } from './call-view.ts';
 import type { Call, CallQuality } from './domain/call.ts';
+import { searchOf } from './domain/flow.ts';
 import { roomOfCall } from './domain/ids.ts';
 import type { StoredEntry } from './ports.ts';
 
@@ -18,7 +19,7 @@ export const view = (call: Call): CallView =>
   );
 
 export const notice = (call: Call, entry: StoredEntry): CallNotice => ({
-  type: noticeType(entry),
+  type: noticeType(entry, call),
   id: entry.cursor,
   at: iso(entry.atMs),
   event: entry.type,
@@ -43,8 +44,21 @@ function recordingIn({ type, detail }: StoredEntry): RecordingView | null {
 /** As `onRecordingKept` writes it, which is what makes the cast sound. */
 type RecordingDetail = Omit<RecordingView, 'expires_at'> & { readonly expires_at?: string };
 
-function noticeType(entry: StoredEntry): CallNotice['type'] {
-  // A claim that was taken back makes the call ring again.
-  if (entry.type === 'ringing' || entry.type === 'claim-released') return 'ring';
+/** After these somebody may be rung who was not before: a claim that was taken back makes the call ring again. */
+const RINGS: ReadonlySet<StoredEntry['type']> = new Set([
+  'ringing',
+  'claim-released',
+  'step',
+  'rung',
+  'ring-ended',
+]);
+
+function noticeType(entry: StoredEntry, call: Call): CallNotice['type'] {
+  if (RINGS.has(entry.type) && isRinging(call)) return 'ring';
   return entry.type === 'claimed' ? 'claim' : 'call';
 }
+
+const isRinging = ({ flow, state }: Call): boolean => {
+  const search = searchOf(flow);
+  return search ? search.isForEverybody || search.rung.length > 0 : state === 'ringing';
+};

@@ -9,8 +9,12 @@ import { agentTag, EventSockets, type CallNotice } from './adapters/event-socket
 import { closeRevoked } from './adapters/revoked-sockets.ts';
 import type { LiveKitAccess } from './adapters/livekit.ts';
 import { RelaySockets, relayTag } from './adapters/relay-sockets.ts';
+import { createAttendance } from './adapters/attendance.ts';
+import { createPeopleReader } from './adapters/people-d1.ts';
 import { CallBook } from './call-book.ts';
-import type { CallView } from './call-view.ts';
+import { iso, type CallView } from './call-view.ts';
+import { FrontDesk, type PresenceView } from './front-desk.ts';
+import type { Duty } from './domain/roster.ts';
 import { parseConfig, type Config } from './config.ts';
 import {
   isOver,
@@ -72,6 +76,7 @@ export class Switchboard extends DurableObject<Env> {
   readonly #store: CallStore;
   readonly #book: CallBook;
   readonly #desk: RelayDesk;
+  readonly #people: FrontDesk;
   readonly #subscribers: EventSockets;
   /** Pairs of number and contact that are being dialled: taken before they are stored. */
   readonly #dialling = new Map<string, CallId>();
@@ -90,7 +95,9 @@ export class Switchboard extends DurableObject<Env> {
       wakeAt: (atMs) => this.#wakeAt(atMs),
       place: (present) => this.#desk.place(present),
       pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-      act: (call, decision, entry) => this.#act(call, decision, entry),
+      prepare: (call) => this.#people.prepare(call),
+      deskFor: (id, call, calls) => this.#people.deskFor(id, call, calls),
+      act: (call, decision, entry, before) => this.#act(call, decision, entry, before),
       resume: (call) => this.#desk.resume(call),
       missed: (call, entries) => {
         for (const entry of entries) this.#tell(call, entry);
@@ -107,6 +114,16 @@ export class Switchboard extends DurableObject<Env> {
         publish: (calls) => this.#subscribers.publishQuality(qualityNotice(calls, Date.now())),
       },
       wakeAt: (atMs) => this.#wakeAt(atMs),
+    });
+    this.#people = new FrontDesk({
+      book: this.#book,
+      people: createPeopleReader(openDatabase(env.DB)),
+      attendance: createAttendance(ctx.storage.kv),
+      isConnected: (agentId) => this.#subscribers.isConnected(agentId),
+      now: () => Date.now(),
+      wakeAt: (atMs) => this.#wakeAt(atMs),
+      publish: (agents) =>
+        this.#subscribers.publishPresence({ type: 'presence', at: iso(Date.now()), agents }),
     });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
   }
@@ -215,6 +232,29 @@ export class Switchboard extends DurableObject<Env> {
     return this.#result(await this.#book.apply(id, { type: 'claim', claim }));
   }
 
+  /** An agent does not want a call that rings for them. */
+  async decline(id: CallId, agentId: AgentId): Promise<CommandResult> {
+    const event = { type: 'ring-ended', agentId, why: 'declined' } as const;
+    return this.#result(await this.#book.apply(id, event));
+  }
+
+  async setDuty(agentId: AgentId, duty: Duty): Promise<void> {
+    await this.#people.setDuty(agentId, duty);
+  }
+
+  /** Who answers calls, and what they are doing. */
+  async presences(): Promise<PresenceView[]> {
+    await this.#book.load();
+    await this.#people.prepare(null);
+    return this.#people.presences();
+  }
+
+  /** Agents, teams or rules were changed in the record. */
+  async peopleChanged(): Promise<void> {
+    this.#people.forget();
+    await this.#people.peopleChanged();
+  }
+
   /** Ends a call: rejects it while it rings, hangs up afterwards. Harmless when it is over. */
   async end(id: CallId, actor: Actor): Promise<CommandResult> {
     return this.#result(await this.#book.apply(id, { type: 'end', actor }));
@@ -291,9 +331,12 @@ export class Switchboard extends DurableObject<Env> {
       if (isComplete || after === null || missed.length >= REPLAY_MAX) break;
     }
     const calls = [...this.#book.calls()].filter(({ state }) => state !== 'ended').map(view);
+    await this.#people.prepare(null);
     const hello = { type: 'hello', cursor: Math.max(cursor, this.#lastCursor), calls };
-    const subscriber = { agentId: query.get('agent'), wantsQuality: query.has('quality') };
+    const agentId = query.get('agent');
+    const subscriber = { agentId, wantsQuality: query.has('quality') };
     this.#subscribers.accept(socket, subscriber, hello, missed);
+    if (agentId !== null) void this.#people.connectionChanged(agentId as AgentId);
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -305,16 +348,23 @@ export class Switchboard extends DurableObject<Env> {
 
   override async webSocketClose(socket: WebSocket): Promise<void> {
     socket.close();
-    await this.#desk.disconnected(socket);
+    await this.#disconnected(socket);
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {
-    await this.#desk.disconnected(socket);
+    await this.#disconnected(socket);
+  }
+
+  async #disconnected(socket: WebSocket): Promise<void> {
+    const agentId = this.#subscribers.agentOf(socket);
+    if (agentId === null) await this.#desk.disconnected(socket);
+    else await this.#people.connectionChanged(agentId as AgentId);
   }
 
   // ---- acting on decisions ---------------------------------------------------------------------------------------------------
 
-  #act(call: Call, decision: Decision, entry: StoredEntry): void {
+  #act(call: Call, decision: Decision, entry: StoredEntry, before: Call | null): void {
+    this.#people.decided(before, call);
     for (const message of decision.messages) this.#desk.tell(call, message);
     for (const job of decision.jobs) void this.#run(call, job);
     this.#tell(call, entry);
@@ -362,6 +412,7 @@ export class Switchboard extends DurableObject<Env> {
     const done = await Promise.allSettled([
       this.#book.tickDue(),
       this.#desk.watch().then((atMs) => this.#wakeAt(atMs)),
+      this.#people.watch().then((atMs) => this.#wakeAt(atMs)),
       this.#forgetTombstones(),
     ]);
     for (const { status, ...rest } of done) {

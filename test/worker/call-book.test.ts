@@ -6,9 +6,10 @@ import { createNumberStore } from '../../worker/adapters/number-store-d1.ts';
 import { CallBook, type CallBookDeps } from '../../worker/call-book.ts';
 import type { Call, Decision, Offer } from '../../worker/domain/call.ts';
 import type { CallId, ContactId, NumberId, RelayId } from '../../worker/domain/ids.ts';
-import { NO_POLICY } from '../../worker/domain/step-inbound.ts';
+import { NO_FACTS, NO_POLICY } from '../../worker/domain/step-inbound.ts';
 import { OutdatedError, type StoredEntry } from '../../worker/ports.ts';
 import { testEnv, unique } from './support.ts';
+import { NOBODY } from '../../worker/domain/desk.ts';
 
 const db = drizzle(testEnv.DB);
 const numberId = unique('number-') as NumberId;
@@ -44,6 +45,7 @@ const offerOf = (id: CallId): Offer => ({
   providerCallId: `wacid.${id}`,
   caller: { contactId: `contact-${id}` as ContactId },
   payload: null,
+  routing: NO_FACTS,
   policy: NO_POLICY,
   sdp: 'v=0',
   offeredAtMs: Date.now(),
@@ -58,6 +60,8 @@ function openBook(more: Partial<CallBookDeps> = {}) {
     store: createCallStore(db),
     now: () => Date.now(),
     wakeAt: async () => {},
+    prepare: async () => {},
+    deskFor: () => NOBODY,
     place: () => ({ relayId: 'relay' as RelayId, instance: 'i', lastSeq: 0 }),
     pause: async () => {},
     act: (_call, decision) => acted.push(decision),

@@ -6,6 +6,7 @@ import { CallBook } from '../../worker/call-book.ts';
 import type { RelayId } from '../../worker/domain/ids.ts';
 import { RELAY_FRAMES } from '../../worker/frame-rate.ts';
 import { RelayDesk } from '../../worker/relay-desk.ts';
+import { NOBODY } from '../../worker/domain/desk.ts';
 
 /** A connection as the Switchboard has it; `sent` and `closedWith` are what the relay sees of it. */
 function open(nowMs: () => number) {
@@ -29,6 +30,8 @@ function open(nowMs: () => number) {
     store: { findLive: nothing } as never,
     now: nowMs,
     wakeAt: () => Promise.resolve(),
+    prepare: async () => {},
+    deskFor: () => NOBODY,
     place: () => null,
     pause: () => Promise.resolve(),
     act: () => undefined,

@@ -5,7 +5,8 @@ import { QUIET } from '../domain/step-audio.ts';
 import { NO_POLICY } from '../domain/step-inbound.ts';
 import type { calls } from '../db/schema.ts';
 
-type Row = typeof calls.$inferSelect;
+/** When somebody got back to the caller is not the call's affair. */
+type Row = Omit<typeof calls.$inferSelect, 'followedUpAtMs'>;
 
 /** Facts that stay after a call has ended; SDP, jobs and the caller's details do not. */
 type SettledData = Pick<
@@ -18,6 +19,7 @@ type SettledData = Pick<
   | 'target'
   | 'startedAtMs'
   | 'finishedAtMs'
+  | 'talkedAtMs'
 > & {
   claim: Claim | null;
   providerCode?: number;
@@ -43,6 +45,7 @@ type LiveData = SettledData &
     | 'policy'
     | 'audio'
     | 'excluded'
+    | 'flow'
     | 'timers'
     | 'pending'
     | 'nextJobId'
@@ -50,7 +53,9 @@ type LiveData = SettledData &
 
 /** As it may stand in a row: the first release knew less of a call. */
 type StoredData = Partial<LiveData> &
-  Omit<SettledData, 'target' | 'startedAtMs' | 'finishedAtMs'> & { heard?: LiveData['heard'] };
+  Omit<SettledData, 'target' | 'startedAtMs' | 'finishedAtMs' | 'talkedAtMs'> & {
+    heard?: LiveData['heard'];
+  };
 
 export function rowFromCall(call: Call): Row {
   const settled: SettledData = {
@@ -62,6 +67,7 @@ export function rowFromCall(call: Call): Row {
     target: call.target,
     startedAtMs: call.startedAtMs,
     finishedAtMs: call.finishedAtMs,
+    talkedAtMs: call.talkedAtMs,
     claim: call.claim,
     ...(call.isRecordingKept ? { isRecordingKept: true } : {}),
     ...(call.outcome?.code === undefined ? {} : { providerCode: call.outcome.code }),
@@ -84,6 +90,7 @@ export function rowFromCall(call: Call): Row {
     policy: call.policy,
     audio: call.audio,
     excluded: call.excluded,
+    flow: call.flow,
     timers: call.timers,
     pending: call.pending,
     nextJobId: call.nextJobId,
@@ -99,6 +106,8 @@ export function rowFromCall(call: Call): Row {
     providerCallId: call.providerCallId,
     relayId: call.placement?.relayId ?? null,
     claimedBy: call.claim?.agentId ?? null,
+    teamId: call.teamId,
+    followUp: call.followUp,
     createdAtMs: call.createdAtMs,
     ringingAtMs: call.ringingAtMs,
     answeredAtMs: call.answeredAtMs,
@@ -129,6 +138,8 @@ export function callFromRow(row: Row): Call {
     ringingAtMs: row.ringingAtMs,
     answeredAtMs: row.answeredAtMs,
     endedAtMs: row.endedAtMs,
+    teamId: row.teamId,
+    followUp: row.followUp,
     outcome:
       row.reason === null
         ? null
@@ -153,6 +164,7 @@ export function callFromRow(row: Row): Call {
     target: null,
     startedAtMs: null,
     finishedAtMs: null,
+    talkedAtMs: null,
     caller: null,
     placement: null,
     offerSdp: null,
@@ -169,6 +181,7 @@ export function callFromRow(row: Row): Call {
     policy: NO_POLICY,
     audio: QUIET,
     excluded: [],
+    flow: null,
     isRecordingKept: false,
     timers: {},
     pending: [],

@@ -1,5 +1,6 @@
 // The subscribers of `GET /v1/events`: replay from a cursor, then everything as it happens.
 import type { CallView } from '../call-view.ts';
+import type { PresenceView } from '../front-desk.ts';
 import type { QualityView } from '../quality-view.ts';
 import { CLOSE_POLICY } from './revoked-sockets.ts';
 
@@ -25,6 +26,13 @@ export type QualityNotice = {
   readonly type: 'quality';
   readonly at: string;
   readonly calls: readonly { readonly id: string; readonly quality: QualityView }[];
+};
+
+/** Who answers calls, as far as that has changed; like `quality` without cursor and not replayed. */
+export type PresenceNotice = {
+  readonly type: 'presence';
+  readonly at: string;
+  readonly agents: readonly PresenceView[];
 };
 
 /** `agentId`: null for an operator. */
@@ -61,6 +69,19 @@ export class EventSockets {
     }
   }
 
+  /** Whether a client of this agent listens. */
+  isConnected(agentId: string): boolean {
+    return this.#ctx
+      .getWebSockets(agentTag(agentId))
+      .some((socket) => socket.readyState === WebSocket.OPEN);
+  }
+
+  /** The agent whose connection this is; null for those of operators and relays. */
+  agentOf(socket: WebSocket): string | null {
+    if (!this.#ctx.getTags(socket).includes(TAG)) return null;
+    return (socket.deserializeAttachment() as Attachment).agentId;
+  }
+
   /** Somebody wants to be told how calls sound. */
   get isQualityWanted(): boolean {
     return this.#ctx.getWebSockets(QUALITY_TAG).length > 0;
@@ -73,6 +94,17 @@ export class EventSockets {
         socket.send(text);
       } catch {
         // It closed meanwhile; the next notice says the same anew.
+      }
+    }
+  }
+
+  publishPresence(notice: PresenceNotice): void {
+    const text = JSON.stringify(notice);
+    for (const socket of this.#ctx.getWebSockets(TAG)) {
+      try {
+        socket.send(text);
+      } catch {
+        // It closed meanwhile; `hello` tells it when it is back.
       }
     }
   }
@@ -95,10 +127,12 @@ interface Attachment {
   readonly agentId: string | null;
 }
 
-/** A call for one agent rings for that agent alone; to others it is a call like any other. */
+/** A call rings for those who are rung; to others it is a call like any other. */
 function noticeFor(agentId: string | null, notice: CallNotice): CallNotice {
-  const { connect } = notice.call;
+  const { connect, ringing_for } = notice.call;
   const isForOther =
-    agentId !== null && connect !== null && 'agent_id' in connect && connect.agent_id !== agentId;
+    agentId !== null &&
+    ((connect !== null && 'agent_id' in connect && connect.agent_id !== agentId) ||
+      (ringing_for !== null && !ringing_for.includes(agentId)));
   return notice.type === 'ring' && isForOther ? { ...notice, type: 'call' } : notice;
 }

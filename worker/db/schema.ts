@@ -11,6 +11,8 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/sqlite-core';
 import { CALL_STATES } from '../domain/call.ts';
+import { FOLLOW_UPS } from '../domain/flow.ts';
+import { ROLES } from '../domain/roster.ts';
 
 /** Business numbers on which calls are made and taken. */
 export const numbers = sqliteTable('numbers', {
@@ -58,16 +60,172 @@ export const relays = sqliteTable('relays', {
   revokedAtMs: integer('revoked_at_ms'),
 });
 
-/** People who answer calls. */
+/** Who answers calls and looks after them: people, and AI agents that LiveKit dispatches. */
 export const agents = sqliteTable('agents', {
   id: text().primaryKey(),
   name: text().notNull(),
-  /** SHA-256 of the API key, hex. */
+  /** What a person may do; an AI agent is an `agent`. */
+  role: text({ enum: ROLES }).notNull().default('agent'),
+  /** How an identity provider names a person, in lower case. */
+  email: text().unique(),
+  /** SHA-256 of the API key, hex; nobody has the key of an AI agent, or of a person who only signs in. */
   keyHash: text('key_hash').notNull().unique(),
+  /** What calls may ask for, JSON: names. */
+  skills: text({ mode: 'json' }).notNull().default([]),
+  /** How many calls they have at once. */
+  capacity: integer().notNull().default(1),
+  /** An AI agent as LiveKit dispatches it, JSON: `{ name, metadata }`; null for a person. */
+  ai: text({ mode: 'json' }),
   createdAtMs: integer('created_at_ms').notNull(),
   /** Since when the key is refused. The row stays, because calls name the agent who had them. */
   revokedAtMs: integer('revoked_at_ms'),
 });
+
+/** Agents who share calls. */
+export const teams = sqliteTable('teams', {
+  /** What rules call it. */
+  id: text().primaryKey(),
+  name: text().notNull(),
+  /** How long a member is left alone after a call of the team, in s; 0: not at all. */
+  wrapUpS: integer('wrap_up_s').notNull().default(0),
+  createdAtMs: integer('created_at_ms').notNull(),
+});
+
+export const teamMembers = sqliteTable(
+  'team_members',
+  {
+    teamId: text('team_id')
+      .notNull()
+      .references(() => teams.id),
+    agentId: text('agent_id')
+      .notNull()
+      .references(() => agents.id),
+  },
+  (table) => [
+    primaryKey({ columns: [table.teamId, table.agentId] }),
+    index('team_members_agent').on(table.agentId),
+  ],
+);
+
+/** Every rule set that was ever in force; the one with the highest version is. Running calls keep theirs. */
+export const ruleSets = sqliteTable('rule_sets', {
+  version: integer().primaryKey({ autoIncrement: true }),
+  /** As `domain/rules.ts` reads it. */
+  rules: text({ mode: 'json' }).notNull(),
+  createdAtMs: integer('created_at_ms').notNull(),
+  /** Who saved it: an agent's id, or `admin`. */
+  createdBy: text('created_by').notNull(),
+});
+
+/** Keys of programs. */
+export const apiKeys = sqliteTable('api_keys', {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  role: text({ enum: ROLES }).notNull(),
+  /** SHA-256 of the key, hex. */
+  keyHash: text('key_hash').notNull().unique(),
+  createdAtMs: integer('created_at_ms').notNull(),
+  /** Refused from then on; null: never. */
+  expiresAtMs: integer('expires_at_ms'),
+  /** To the minute. */
+  lastUsedAtMs: integer('last_used_at_ms'),
+  revokedAtMs: integer('revoked_at_ms'),
+});
+
+/** Links with which a person signs in for the first time, or again after losing their session. */
+export const invitations = sqliteTable('invitations', {
+  /** SHA-256 of the link's token, hex. */
+  tokenHash: text('token_hash').primaryKey(),
+  agentId: text('agent_id')
+    .notNull()
+    .references(() => agents.id),
+  createdAtMs: integer('created_at_ms').notNull(),
+  expiresAtMs: integer('expires_at_ms').notNull(),
+  /** It works once. */
+  usedAtMs: integer('used_at_ms'),
+});
+
+/** Browsers that somebody is signed in with. */
+export const sessions = sqliteTable(
+  'sessions',
+  {
+    /** SHA-256 of the cookie's value, hex. */
+    tokenHash: text('token_hash').primaryKey(),
+    agentId: text('agent_id')
+      .notNull()
+      .references(() => agents.id),
+    createdAtMs: integer('created_at_ms').notNull(),
+    /** To the minute. */
+    lastUsedAtMs: integer('last_used_at_ms').notNull(),
+    expiresAtMs: integer('expires_at_ms').notNull(),
+  },
+  (table) => [index('sessions_agent').on(table.agentId)],
+);
+
+/** Who changed what through the API. */
+export const audit = sqliteTable(
+  'audit',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    atMs: integer('at_ms').notNull(),
+    /** `admin` for the operator's key, else the id of an agent or of an API key. */
+    actor: text().notNull(),
+    /** The route, such as `POST /v1/calls/:id/hold`. */
+    action: text().notNull(),
+    /** What it was done to: the id in the path. */
+    target: text(),
+    /** HTTP status of the answer. */
+    status: integer().notNull(),
+  },
+  (table) => [index('audit_target').on(table.target, table.id)],
+);
+
+/** What holds for the whole deployment and is changed while it runs. */
+export const settings = sqliteTable('settings', {
+  name: text().primaryKey(),
+  value: text({ mode: 'json' }).notNull(),
+});
+
+/** Where events are sent. */
+export const webhookEndpoints = sqliteTable('webhook_endpoints', {
+  id: text().primaryKey(),
+  url: text().notNull(),
+  /** Sealed like access tokens. */
+  secretSealed: text('secret_sealed').notNull(),
+  /** Types of events that it gets, JSON; null: all. */
+  events: text({ mode: 'json' }),
+  createdAtMs: integer('created_at_ms').notNull(),
+  /** Since when nothing is sent there: switched off by hand, or after failing for long. */
+  disabledAtMs: integer('disabled_at_ms'),
+});
+
+/** Events on their way to an endpoint, those that arrived, and those that were given up. */
+export const webhookDeliveries = sqliteTable(
+  'webhook_deliveries',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    endpointId: text('endpoint_id')
+      .notNull()
+      .references(() => webhookEndpoints.id),
+    /** Of the timeline entry; an endpoint gets each once, however often it is tried. */
+    eventId: integer('event_id').notNull(),
+    type: text().notNull(),
+    /** The body, as it is signed. */
+    body: text().notNull(),
+    attempts: integer().notNull(),
+    /** Null once it arrived or was given up. */
+    nextAtMs: integer('next_at_ms'),
+    deliveredAtMs: integer('delivered_at_ms'),
+    /** HTTP status of the last attempt, or what went wrong. */
+    lastStatus: integer('last_status'),
+    lastError: text('last_error'),
+    createdAtMs: integer('created_at_ms').notNull(),
+  },
+  (table) => [
+    uniqueIndex('webhook_deliveries_event').on(table.endpointId, table.eventId),
+    index('webhook_deliveries_due').on(table.nextAtMs),
+  ],
+);
 
 export const contacts = sqliteTable('contacts', {
   id: text().primaryKey(),
@@ -75,6 +233,18 @@ export const contacts = sqliteTable('contacts', {
   name: text(),
   createdAtMs: integer('created_at_ms').notNull(),
 });
+
+/** What somebody said of a contact; rules ask for it. */
+export const contactTags = sqliteTable(
+  'contact_tags',
+  {
+    contactId: text('contact_id')
+      .notNull()
+      .references(() => contacts.id),
+    tag: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.contactId, table.tag] })],
+);
 
 /** What a contact is known by; one person may have several, and none need be a phone number. */
 export const contactIdentities = sqliteTable(
@@ -109,6 +279,11 @@ export const calls = sqliteTable(
     providerCallId: text('provider_call_id'),
     relayId: text('relay_id'),
     claimedBy: text('claimed_by').references(() => agents.id),
+    /** The team that it was last routed to; limits who sees it. */
+    teamId: text('team_id'),
+    /** Somebody should get back to the caller: nobody spoke with them, they left a message, or asked for a call. */
+    followUp: text('follow_up', { enum: FOLLOW_UPS }),
+    followedUpAtMs: integer('followed_up_at_ms'),
     createdAtMs: integer('created_at_ms').notNull(),
     ringingAtMs: integer('ringing_at_ms'),
     answeredAtMs: integer('answered_at_ms'),
@@ -132,6 +307,10 @@ export const calls = sqliteTable(
       .on(table.id)
       .where(sql`is_live = 1`),
     index('calls_created').on(table.createdAtMs, table.id),
+    index('calls_contact').on(table.contactId, table.answeredAtMs),
+    index('calls_follow_up')
+      .on(table.createdAtMs, table.id)
+      .where(sql`follow_up IS NOT NULL AND followed_up_at_ms IS NULL`),
     index('calls_rate')
       .on(table.ratePrefix, table.answeredAtMs, table.billedS)
       .where(sql`rate_prefix IS NOT NULL`),

@@ -12,6 +12,8 @@
 //   ready         the claimant can hear and be heard in the room; only then the provider is told to accept
 //   open          the path to the provider carries audio, from the accepted answer on
 //   grace         how long an agent who left may take to return before the call ends
+import type { Hours } from './calling-hours.ts';
+import type { Flow, FollowUp } from './flow.ts';
 import type { AgentId, CallId, ContactId, NumberId, RelayId } from './ids.ts';
 import type { Job, JobResult, PendingJob } from './job.ts';
 import type { Outcome } from './outcome.ts';
@@ -48,6 +50,8 @@ export type CallState = (typeof CALL_STATES)[number];
  *
  * Outbound: `ask`: the user has not granted permission. `ring`: the user does not pick up. `adopt`: nobody knows whether the
  * provider calls. `join`: the user picked up and whom they were to talk with is not there.
+ *
+ * `step`: the present step of the rule has had its time. `each`: somebody has rung for as long as each may.
  */
 export type TimerName =
   | 'answer'
@@ -62,7 +66,9 @@ export type TimerName =
   | 'ask'
   | 'ring'
   | 'adopt'
-  | 'join';
+  | 'join'
+  | 'step'
+  | 'each';
 
 export interface Caller {
   readonly contactId: ContactId;
@@ -71,6 +77,18 @@ export interface Caller {
   readonly phone?: string;
   /** The provider's business-scoped user id; how a user without a known number is called. */
   readonly bsuid?: string;
+  /** Who spoke with them last. */
+  readonly lastAgentId?: AgentId;
+}
+
+/** What rules ask about a caller besides the call itself. */
+export interface RoutingFacts {
+  /** ISO 3166-1 of the phone number; null when it is not known. */
+  readonly country: string | null;
+  readonly tags: readonly string[];
+  readonly isReturning: boolean;
+  /** Hours in which users may call the number; null: around the clock. */
+  readonly numberHours: Hours | null;
 }
 
 /** Whom an outbound call connects with the user. */
@@ -256,6 +274,13 @@ export interface Call {
   readonly claim: Claim | null;
   /** Identities whose claim was taken back. */
   readonly excluded: readonly string[];
+  /** Where it is among the steps of its rule; null for calls that no rule takes. */
+  readonly flow: Flow | null;
+  /** The team that it was last routed to. */
+  readonly teamId: string | null;
+  /** When somebody first spoke with the caller. */
+  readonly talkedAtMs: number | null;
+  readonly followUp: FollowUp | null;
   readonly outcome: Outcome | null;
   readonly quality: CallQuality | null;
   /** Its recording was brought. */
@@ -274,6 +299,7 @@ export interface Offer {
   readonly caller: Caller;
   readonly payload: string | null;
   readonly policy: CallPolicy;
+  readonly routing: RoutingFacts;
   readonly sdp: string;
   readonly offeredAtMs: number;
   /** The provider's own limit for answering, in ms from the offer. */
@@ -356,6 +382,9 @@ export type CallEvent =
   | { readonly type: 'relay.silent'; readonly instance: string }
   | { readonly type: 'relay.back' }
   | { readonly type: 'claim'; readonly claim: Claim }
+  /** Somebody may have become free. */
+  | { readonly type: 'people' }
+  | { readonly type: 'ring-ended'; readonly agentId: AgentId; readonly why: 'declined' | 'gone' }
   | { readonly type: 'dial'; readonly dial: Dial }
   | { readonly type: 'permission'; readonly isGranted: boolean }
   | { readonly type: 'answer'; readonly providerCallId: string; readonly sdp: string }
@@ -399,6 +428,9 @@ export type TimelineType =
   | 'agent-left'
   | 'agent-returned'
   | 'answered'
+  | 'step'
+  | 'rung'
+  | 'ring-ended'
   | 'ending'
   | 'ended'
   | 'end-confirmed'

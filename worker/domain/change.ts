@@ -15,8 +15,11 @@ import {
   type JobFailure,
   type PendingJob,
 } from './job.ts';
+import type { FollowUp } from './flow.ts';
 import { FAILED_CALLER, type Outcome } from './outcome.ts';
 
+/** By this much Roomline answers earlier than the provider gives up: one slow provider request and its retry. */
+export const ANSWER_MARGIN_MS = 3_000;
 /** A healthy relay answers within milliseconds; this covers a relay that is just reconnecting. */
 export const RELAY_ANSWER_MS = 5_000;
 /** How long the provider is asked to end a call before the end stays unconfirmed. */
@@ -55,6 +58,12 @@ export const without = (timers: Call['timers'], ...names: TimerName[]): Call['ti
     Object.entries(timers).filter(([name]) => !names.includes(name as TimerName)),
   ) as Call['timers'];
 
+/** A change on top of a patch that it was made with. */
+export const after = (patch: Partial<Call>, change: Change): Change => ({
+  ...change,
+  patch: { ...patch, ...change.patch },
+});
+
 export const deleteRoom = (nowMs: number): NewJob => ({
   job: { lane: 'room', action: 'delete' },
   giveUpAtMs: nowMs + END_RETRY_MS,
@@ -74,6 +83,9 @@ export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
     patch: {
       state: 'ended',
       outcome: result,
+      followUp: followUpOf(call, result),
+      // Where it was is told by the timeline.
+      flow: call.flow && { ...call.flow, own: [], stage: null },
       endedAtMs: nowMs,
       offerSdp: null,
       answerSdp: null,
@@ -86,6 +98,14 @@ export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
     add: isKnownUser ? [recordOutcome(nowMs), ...fallback(call, result, nowMs)] : [],
     messages: hasMedia(call) ? ['close'] : [],
   };
+}
+
+/** Whom somebody should get back to: users who called and were not spoken with. */
+function followUpOf(call: Call, { reason }: Outcome): FollowUp | null {
+  if (reason === 'voicemail-left') return 'voicemail';
+  if (reason === 'callback-requested') return 'callback';
+  const isMissed = call.direction === 'inbound' && call.caller !== null && call.talkedAtMs === null;
+  return isMissed && reason !== 'rejected-by-rule' ? 'missed' : null;
 }
 
 /** Users who called us, or who answered, learn that it was not their doing. */

@@ -200,6 +200,14 @@ const EXPLANATIONS: Readonly<Record<OutcomeReason, Verdict | ((facts: Facts) => 
   'caller-gave-up': gaveUp,
   'no-answer': (facts) =>
     untaken(facts, `The call was not answered within ${spoken(facts.lastedMs)}.`),
+  'rejected-by-rule': ours('none', 'A rule rejects calls like this one.'),
+  abandoned: (facts) =>
+    ours(
+      'nobody-answered',
+      `The caller waited for somebody to speak with and hung up${after(facts)}.`,
+    ),
+  'voicemail-left': ours('none', 'The caller left a message.'),
+  'callback-requested': ours('none', 'The caller asked to be called back.'),
   rejected: (facts) => ours('none', `The call was declined by ${by(facts)} while it rang.`),
   'agent-connection-lost': ours(
     'agent-connection',

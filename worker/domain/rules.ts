@@ -62,20 +62,27 @@ export const match = z.strictObject({
 });
 export type Match = z.infer<typeof match>;
 
+/** `all` at once, or one after the other, and one more at once after each that came to nothing. */
+const STRATEGY = z.enum(['all', 'longest-idle', 'round-robin', 'sticky']);
+
 const ring = z
   .strictObject({
     team: key.optional(),
     agents: z.array(z.string().min(1).max(64)).min(1).max(50).optional(),
-    strategy: z.enum(['all', 'longest-idle', 'round-robin', 'sticky']).default('all'),
+    /** Anybody may take it, on duty or not; nobody in particular is rung. */
+    everyone: z.literal(true).optional(),
+    strategy: STRATEGY.default('all'),
     /** How long in all. One after the other each rings for `each_s`. */
     seconds: seconds(5, 120).default(30),
     each_s: seconds(5, 60).default(15),
     /** Skills that whoever is rung must have. */
     skills: z.array(name).max(10).default([]),
   })
-  .refine(({ team, agents }) => (team === undefined) !== (agents === undefined), {
-    error: 'either `team` or `agents`',
-  });
+  .refine(
+    ({ team, agents, everyone }) =>
+      [team, agents, everyone].filter((member) => member !== undefined).length === 1,
+    { error: 'one of `team`, `agents` and `everyone`' },
+  );
 
 const ai = z.strictObject({
   /** As it is registered with LiveKit. */
@@ -88,6 +95,8 @@ const ai = z.strictObject({
 const queue = z.strictObject({
   team: key,
   skills: z.array(name).max(10).default([]),
+  strategy: STRATEGY.default('longest-idle'),
+  each_s: seconds(5, 60).default(15),
   /** Calls of a higher one go first. */
   priority: z.int().min(0).max(9).default(0),
   /** What is heard meanwhile, over and over. */

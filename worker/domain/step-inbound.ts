@@ -1,29 +1,41 @@
 // Decisions that only calls started by the user need: offer, pre-accept, accept. Pure.
-import type { Call, CallPolicy, Offer, Placement, Termination } from './call.ts';
+import type { Call, CallPolicy, Offer, Placement, RoutingFacts, Termination } from './call.ts';
 import {
   again,
+  ANSWER_MARGIN_MS,
   ending,
   failureDetail,
   failureText,
   finalEnd,
   RELAY_ANSWER_MS,
+  after,
   without,
   type Answer,
   type Change,
 } from './change.ts';
 import { withoutJob, withoutQueuedGraph, type JobResult, type PendingJob } from './job.ts';
 import { codeOf, outcome, type Outcome } from './outcome.ts';
+import type { Desk } from './desk.ts';
+import { nextStep, type Flow } from './flow.ts';
+import { route } from './route.ts';
 import { onOpened, QUIET, soundBefore } from './step-audio.ts';
+import { advance } from './step-flow.ts';
 
 /** The provider's timestamp is in whole seconds, rounded down or up. */
 const TIMESTAMP_ROUNDING_MS = 1_000;
-/** By this much Roomline answers earlier than the provider gives up: one slow provider request and its retry. */
-export const ANSWER_MARGIN_MS = 3_000;
 
 export const NO_POLICY: CallPolicy = {
   hasFallbackText: false,
   isLeftToVoicemail: false,
   recording: null,
+};
+
+/** Of a caller nothing is known. */
+export const NO_FACTS: RoutingFacts = {
+  country: null,
+  tags: [],
+  isReturning: false,
+  numberHours: null,
 };
 
 /** An inbound call as it is announced; undecided, so its version is 0. */
@@ -66,6 +78,10 @@ export const blankCall = (
   heard: [],
   claim: null,
   excluded: [],
+  flow: null,
+  teamId: null,
+  talkedAtMs: null,
+  followUp: null,
   outcome: null,
   quality: null,
   isRecordingKept: false,
@@ -79,6 +95,7 @@ export function onOffer(
   known: Call | null,
   offer: Offer,
   free: Placement | null,
+  desk: Desk,
   nowMs: number,
 ): { call: Call; change: Change } | null {
   const announced: Partial<Call> = {
@@ -102,16 +119,50 @@ export function onOffer(
     ...blankCall(offer, offer.offeredAtMs, nowMs),
     ...announced,
     audio: soundBefore(offer.policy),
+    flow: routed(offer, desk, nowMs),
   };
-  return { call, change: firstChange(call, offer, free, nowMs) };
+  return { call, change: firstChange(call, offer, free, desk, nowMs) };
 }
 
-function firstChange(call: Call, offer: Offer, free: Placement | null, nowMs: number): Change {
+/** The call before the first step of its rule. */
+function routed(offer: Offer, desk: Desk, nowMs: number): Flow {
+  const { id, numberId, caller, payload, routing } = offer;
+  const { index } = route(
+    desk.rules,
+    {
+      callId: id,
+      numberId,
+      phone: caller.phone ?? null,
+      payload,
+      ...routing,
+      availableTeams: desk.availableTeams(),
+    },
+    nowMs,
+  );
+  return {
+    version: desk.version,
+    rule: index === null ? null : (desk.rules.rules[index]?.name ?? null),
+    frames: [{ path: index === null ? 'otherwise' : `rules.${index}.steps`, next: 0 }],
+    own: [],
+    begun: 0,
+    stage: null,
+  };
+}
+
+function firstChange(
+  call: Call,
+  offer: Offer,
+  free: Placement | null,
+  desk: Desk,
+  nowMs: number,
+): Change {
   if (nowMs >= call.answerByMs) {
     const lateS = Math.round((nowMs - offer.offeredAtMs) / 1000);
     const late = outcome('offer-too-old', 'provider', `announced ${lateS} s after the call began`);
     return ending(call, late, nowMs);
   }
+  const refused = refusedAtOnce(call, desk, nowMs);
+  if (refused) return refused;
   if (!free) return ending(call, outcome('no-relay', 'system'), nowMs);
   return {
     patch: {
@@ -120,10 +171,32 @@ function firstChange(call: Call, offer: Offer, free: Placement | null, nowMs: nu
       offerSdp: offer.sdp,
       timers: { answer: call.answerByMs, relayAnswer: nowMs + RELAY_ANSWER_MS },
     },
-    entry: { type: 'offered', detail: { relay: free.relayId } },
+    entry: {
+      type: 'offered',
+      detail: {
+        relay: free.relayId,
+        ...(call.flow?.rule ? { rule: call.flow.rule } : {}),
+      },
+    },
     add: [{ job: { lane: 'room', action: 'create' }, giveUpAtMs: call.answerByMs }],
     messages: ['answer'],
   };
+}
+
+/** A rule that begins with a rejection needs no relay. */
+function refusedAtOnce(call: Call, desk: Desk, nowMs: number): Change | null {
+  const first = call.flow && nextStep(desk.rules, call.flow);
+  return first && 'reject' in first.step
+    ? ending(call, outcome('rejected-by-rule', 'system'), nowMs)
+    : null;
+}
+
+/** The phone of the caller rings: the first step of the rule begins. */
+function begun(call: Call, desk: Desk, nowMs: number): Change {
+  const change = advance(call, desk, nowMs, null);
+  return change.entry.type === 'step' && change.patch?.flow?.stage?.kind === 'ring'
+    ? { ...change, entry: { ...change.entry, type: 'ringing' } }
+    : change;
 }
 
 export function onInboundTerminate(call: Call, termination: Termination, nowMs: number): Answer {
@@ -149,11 +222,16 @@ export function onInboundTerminate(call: Call, termination: Termination, nowMs: 
   }
 }
 
+/** The caller hears something, but nobody. */
+const isWaiting = ({ flow, talkedAtMs }: Call): boolean =>
+  talkedAtMs === null && flow !== null && flow.stage !== null;
+
 function terminationOutcome(call: Call, termination: Termination): Outcome {
   if (termination.error !== undefined) {
     return { ...outcome('provider-ended', 'provider', termination.error), ...codeOf(termination) };
   }
   const wasAnswered = call.state === 'active' || termination.wasPickedUp;
+  if (call.state === 'active' && isWaiting(call)) return outcome('abandoned', 'caller');
   return outcome(wasAnswered ? 'caller-hung-up' : 'caller-gave-up', 'caller');
 }
 
@@ -170,14 +248,15 @@ export function onPreAccept(
   call: Call,
   done: PendingJob,
   result: JobResult,
+  desk: Desk,
   nowMs: number,
 ): Answer {
   const pending = withoutJob(call.pending, done.id);
-  const starts: Partial<Call> =
-    call.state === 'preparing' ? { state: 'ringing', ringingAtMs: nowMs } : {};
+  const rung: Partial<Call> = { state: 'ringing', ringingAtMs: nowMs };
   if (result.ok) {
-    const type = call.state === 'preparing' ? 'ringing' : 'pre-accepted';
-    return { patch: { ...starts, pending, isPreAccepted: true }, entry: { type } };
+    const patch = { pending, isPreAccepted: true };
+    if (call.state !== 'preparing') return { patch, entry: { type: 'pre-accepted' } };
+    return after({ ...rung, ...patch }, begun({ ...call, ...rung, ...patch }, desk, nowMs));
   }
   const isWaiting =
     call.state === 'preparing' || call.state === 'ringing' || call.state === 'claimed';
@@ -187,20 +266,25 @@ export function onPreAccept(
   }
   // Pre-accepting only saves time: people are rung although the provider is slow to take the answer.
   const retry = isWaiting ? again(call, done, result, nowMs) : null;
-  return {
-    patch: { ...starts, pending, ...retry?.patch },
-    entry: {
-      type: starts.state ? 'ringing' : 'action-failed',
-      detail: failureDetail(done, result),
-    },
-  };
+  const detail = failureDetail(done, result);
+  const patch = { pending, ...retry?.patch };
+  if (call.state !== 'preparing') return { patch, entry: { type: 'action-failed', detail } };
+  const change = begun({ ...call, ...rung, ...patch }, desk, nowMs);
+  return after(
+    { ...rung, ...patch },
+    { ...change, entry: { ...change.entry, detail: { ...detail, ...change.entry.detail } } },
+  );
 }
 
 export function onAccept(call: Call, done: PendingJob, result: JobResult, nowMs: number): Answer {
   const pending = withoutJob(call.pending, done.id);
   if (result.ok && call.state === 'accepting') {
     const { patch, entry } = onOpened(call);
-    return { patch: { state: 'active', answeredAtMs: nowMs, pending, ...patch }, entry };
+    const talkedAtMs = call.heard.length > 0 ? nowMs : null;
+    return {
+      patch: { state: 'active', answeredAtMs: nowMs, talkedAtMs, pending, ...patch },
+      entry,
+    };
   }
   if (result.ok) {
     return {

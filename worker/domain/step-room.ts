@@ -6,23 +6,31 @@ import {
   type Claim,
   type MediaEndReason,
   type Placement,
+  type TimerName,
 } from './call.ts';
 import {
+  ANSWER_MARGIN_MS,
   deleteRoom,
   ending,
   failureDetail,
   failureText,
+  after,
   again,
   SWEEP_MS,
   without,
   type Answer,
   type Change,
+  type NewJob,
 } from './change.ts';
+import { LOOKING, type Desk } from './desk.ts';
+import { searchOf, type Search } from './flow.ts';
+import type { AgentId } from './ids.ts';
 import { withoutJob, type Job, type JobResult, type PendingJob } from './job.ts';
 import { outcome, type EndedBy, type OutcomeReason } from './outcome.ts';
-import { ANSWER_MARGIN_MS } from './step-inbound.ts';
 import { awaitAgent, isMeantFor, joinBy } from './step-outbound.ts';
+import { advance, advanceAudibly, changed, withoutStage, withSound } from './step-flow.ts';
 import { elsewhere } from './step-relay.ts';
+import { endRings, isHopeless, ringNext, withSearch } from './step-search.ts';
 
 /** How long a relay tries to get back into a room; then it says itself that the room is lost. */
 const REJOIN_MS = 10_000;
@@ -66,12 +74,13 @@ export function onJoined(call: Call, identity: string): Answer {
   return { entry: { type: 'participant-joined', detail } };
 }
 
-export function onReady(call: Call, identity: string): Answer {
+export function onReady(call: Call, identity: string, nowMs: number): Answer {
   const heard = call.heard.includes(identity) ? call.heard : [...call.heard, identity];
   const detail = { identity };
   if (call.state === 'claimed' && call.direction === 'inbound' && isClaimant(call, identity)) {
+    const joined = withoutStage({ ...call, state: 'accepting', heard });
     return {
-      patch: { state: 'accepting', heard, timers: without(call.timers, 'claim', 'answer') },
+      patch: changed(call, { ...joined, timers: without(joined.timers, 'claim', 'answer') }),
       entry: { type: 'ready', detail },
       // An accept may carry the answer by itself, so a pre-accept that waits for a retry is no longer needed.
       dropQueuedGraph: true,
@@ -85,21 +94,29 @@ export function onReady(call: Call, identity: string): Answer {
   }
   const isConnected = call.state === 'accepting' || call.state === 'active';
   if (!isConnected || (heard === call.heard && !isInGrace(call))) return null;
-  return {
-    patch: { heard, timers: without(call.timers, 'graceLeft', 'graceLost', 'join') },
-    entry: { type: isInGrace(call) ? 'agent-returned' : 'ready', detail },
-  };
+  const type = isInGrace(call) ? 'agent-returned' : 'ready';
+  const timers = without(call.timers, 'graceLeft', 'graceLost', 'join');
+  if (!isClaimPending(call) || !isClaimant(call, identity)) {
+    return { patch: { heard, timers }, entry: { type, detail } };
+  }
+  // Whom the caller waited for is there.
+  const joined = withoutStage({ ...call, heard, timers: without(timers, 'claim') });
+  const talkedAtMs = call.talkedAtMs ?? nowMs;
+  return { patch: changed(call, withSound({ ...joined, talkedAtMs })), entry: { type, detail } };
 }
 
 export function onLeft(
   call: Call,
   identity: string,
   why: 'left' | 'lost' | 'removed',
+  desk: Desk,
   nowMs: number,
 ): Answer {
   if (isOver(call)) return null;
   const detail = { identity, why };
-  if (call.state === 'claimed' && isClaimant(call, identity)) return release(call, `agent ${why}`);
+  if (isClaimPending(call) && isClaimant(call, identity)) {
+    return release(call, `agent ${why}`, desk, nowMs);
+  }
   const heard = call.heard.filter((other) => other !== identity);
   const wasLast = heard.length === 0 && call.heard.length > 0;
   if (!wasLast) return { patch: { heard }, entry: { type: 'participant-left', detail } };
@@ -116,12 +133,16 @@ export function onLeft(
 
 export function onClaim(call: Call, claim: Claim, nowMs: number): Answer {
   // Everywhere else somebody else won, or it is too early or too late; whoever asked reads that from the state.
-  if (call.state !== 'ringing' || !isMeantFor(call.target, claim.identity)) return null;
-  const claimBy = call.direction === 'inbound' ? nowMs + CLAIM_READY_MS : joinBy(nowMs);
-  const timers = call.direction === 'inbound' ? call.timers : without(call.timers, 'answer');
+  if (!isOfferedTo(call, claim)) return null;
+  // The user of an outbound call has not been called yet, so there is time.
+  const isBeforeDial = call.direction === 'outbound' && call.state === 'ringing';
+  const claimBy = isBeforeDial ? joinBy(nowMs) : nowMs + CLAIM_READY_MS;
+  const timers = without(call.timers, ...(isBeforeDial ? ['answer' as const] : CLAIM_STOPS));
+  const search = searchOf(call.flow);
   return {
     patch: {
-      state: 'claimed',
+      ...(search ? withSearch(call, { ...search, rung: [] }) : {}),
+      state: call.state === 'ringing' ? 'claimed' : call.state,
       claim,
       excluded: call.excluded.filter((identity) => identity !== claim.identity),
       // Left over from an earlier claim of theirs.
@@ -129,9 +150,27 @@ export function onClaim(call: Call, claim: Claim, nowMs: number): Answer {
       timers: { ...timers, claim: claimBy },
     },
     entry: { type: 'claimed', detail: { agent: claim.agentId } },
-    add: call.direction === 'inbound' ? [] : [awaitAgent(claim.identity, claimBy)],
+    add: isBeforeDial ? [awaitAgent(claim.identity, claimBy)] : [],
   };
 }
+
+/** The call rings for this agent. */
+function isOfferedTo(call: Call, { agentId, identity }: Claim): boolean {
+  const search = searchOf(call.flow);
+  if (!LOOKING.has(call.state) || (call.state !== 'ringing' && call.claim)) return false;
+  if (search) return isRungFor(search, agentId);
+  // Calls of before there were rules, and those of the business, have no search.
+  return call.state === 'ringing' && isMeantFor(call.target, identity);
+}
+
+const isRungFor = ({ isForEverybody, rung }: Search, agentId: AgentId): boolean =>
+  isForEverybody || rung.some((ring) => ring.agentId === agentId);
+
+/** The step goes on where it was once a claim is taken back. */
+const CLAIM_STOPS: readonly TimerName[] = ['step', 'each'];
+
+/** Somebody has taken the call and is not heard yet. */
+const isClaimPending = (call: Call): boolean => call.timers.claim !== undefined;
 
 /** Such a removal is still to be started, or to be tried again. */
 const isRemovalOf = (identity: string, { job, leaseUntilMs }: PendingJob): boolean =>
@@ -141,25 +180,53 @@ const isRemovalOf = (identity: string, { job, leaseUntilMs }: PendingJob): boole
   leaseUntilMs === null;
 
 /** Takes a claim back and lets the call ring on. */
-export function release(call: Call, why: string): Change {
-  const { claim } = call;
-  return {
-    patch: {
-      state: 'ringing',
-      claim: null,
-      excluded: claim ? [...call.excluded, claim.identity] : call.excluded,
-      timers: without(call.timers, 'claim'),
-    },
-    entry: { type: 'claim-released', detail: { agent: claim?.agentId ?? '', why } },
-    add: claim
-      ? [
-          {
-            job: { lane: 'room', action: 'remove', identity: claim.identity },
-            giveUpAtMs: call.answerByMs,
-          },
-        ]
-      : [],
+export function release(call: Call, why: string, desk: Desk, nowMs: number): Change {
+  const { call: released, add } = unclaimed(call, nowMs);
+  const entry: Change['entry'] = {
+    type: 'claim-released',
+    detail: { agent: call.claim?.agentId ?? '', why },
   };
+  const search = searchOf(call.flow);
+  if (!search || !call.claim) return { patch: changed(call, released), entry, add };
+  const failed = { agentId: call.claim.agentId, why: 'not-ready' } as const;
+  const rung = ringNext(released, endRings(search, [failed]), desk, nowMs);
+  if (isHopeless(released, rung)) {
+    const change = advance(released, desk, nowMs, why);
+    return { ...after(changed(call, released), change), add: [...add, ...(change.add ?? [])] };
+  }
+  const ringing = { ...released, ...withSearch(released, rung) };
+  return { patch: changed(call, ringing), entry, add };
+}
+
+/** The call without the claim of somebody who was never heard. */
+function unclaimed(call: Call, nowMs: number): { call: Call; add: NewJob[] } {
+  const { claim } = call;
+  const search = searchOf(call.flow);
+  if (!claim) return { call, add: [] };
+  const timers = without(call.timers, 'claim');
+  return {
+    call: {
+      ...call,
+      state: call.state === 'claimed' ? 'ringing' : call.state,
+      claim: null,
+      excluded: [...call.excluded, claim.identity],
+      timers: search && !search.isForEverybody ? { ...timers, step: search.untilMs } : timers,
+    },
+    add: [
+      {
+        job: { lane: 'room', action: 'remove', identity: claim.identity },
+        giveUpAtMs: Math.max(call.answerByMs, nowMs + CLAIM_READY_MS),
+      },
+    ],
+  };
+}
+
+/** The provider waits no longer for an answer: what can be heard of the rule is what is left. */
+export function onAnswerLimit(call: Call, desk: Desk, nowMs: number): Change {
+  const { call: free, add } = unclaimed(call, nowMs);
+  const change = advanceAudibly(free, desk, nowMs);
+  if (!change) return ending(call, outcome('no-answer', 'system'), nowMs);
+  return { ...after(changed(call, free), change), add: [...add, ...(change.add ?? [])] };
 }
 
 /** How each end of the media ends a call that was still going on. */

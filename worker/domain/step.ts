@@ -30,6 +30,7 @@ import {
   type JobResult,
   type PendingJob,
 } from './job.ts';
+import { NOBODY, type Desk } from './desk.ts';
 import { outcome } from './outcome.ts';
 import {
   blankCall,
@@ -58,8 +59,10 @@ import {
   onOutboundTimer,
   onStatus,
 } from './step-outbound.ts';
+import { advance, changed, withSound } from './step-flow.ts';
 import { onNoRelay, onProbed, onRelayBack, onRelayLost, onRelaySilent } from './step-relay.ts';
 import {
+  onAnswerLimit,
   onClaim,
   onJoined,
   onLeft,
@@ -69,12 +72,14 @@ import {
   onRoomJob,
   release,
 } from './step-room.ts';
+import { onEachTimer, onPeople, onRingEnded } from './step-search.ts';
 
 /**
  * Applies one event.
  *
  * @param call null when nothing is known of it
  * @param free where media could go now, should the decision need a place for it; another process than the call's present one
+ * @param desk who could be rung
  * @returns the same `call` object, no entry and nothing to do when the event says nothing new
  */
 export function step(
@@ -82,14 +87,15 @@ export function step(
   event: CallEvent,
   nowMs: number,
   free: Placement | null = null,
+  desk: Desk = NOBODY,
 ): Decision {
   const unchanged: Decision = { call, entry: null, messages: [], jobs: [] };
-  const first = firstOf(call, event, nowMs, free);
+  const first = firstOf(call, event, nowMs, free, desk);
   if (first !== undefined) return first ? finish(first.call, first.change, nowMs) : unchanged;
   if (call === null) return unchanged;
   // A relay speaks only of calls that were placed on it, and may say the same twice.
   if ('seq' in event && event.seq <= (call.placement?.lastSeq ?? Infinity)) return unchanged;
-  const change = changeFor(call, event, nowMs, free);
+  const change = changeFor(call, event, nowMs, free, desk);
   if (!change) return unchanged;
   const { placement } = call;
   const seen =
@@ -110,8 +116,9 @@ function firstOf(
   event: CallEvent,
   nowMs: number,
   free: Placement | null,
+  desk: Desk,
 ): { call: Call; change: Change } | null | undefined {
-  if (event.type === 'offer') return onOffer(call, event.offer, free, nowMs);
+  if (event.type === 'offer') return onOffer(call, event.offer, free, desk, nowMs);
   if (event.type === 'dial') return onDial(call, event.dial, free, nowMs);
   if (event.type === 'terminate' && call === null) {
     // Remembered, so that the late announcement does not ring a ghost.
@@ -122,7 +129,13 @@ function firstOf(
   return undefined;
 }
 
-function changeFor(call: Call, event: CallEvent, nowMs: number, free: Placement | null): Answer {
+function changeFor(
+  call: Call,
+  event: CallEvent,
+  nowMs: number,
+  free: Placement | null,
+  desk: Desk,
+): Answer {
   switch (event.type) {
     case 'offer':
     case 'dial':
@@ -154,15 +167,15 @@ function changeFor(call: Call, event: CallEvent, nowMs: number, free: Placement 
     case 'relay.participant-joined':
       return onJoined(call, event.identity);
     case 'relay.ready':
-      return onReady(call, event.identity);
+      return onReady(call, event.identity, nowMs);
     case 'relay.participant-left':
-      return onLeft(call, event.identity, event.why, nowMs);
+      return onLeft(call, event.identity, event.why, desk, nowMs);
     case 'relay.publisher-skipped':
       return isOver(call)
         ? null
         : { entry: { type: 'publisher-skipped', detail: { identity: event.identity } } };
     case 'relay.played':
-      return onPlayed(call, event.playId, event.isComplete);
+      return onSoundOver(call, onPlayed(call, event.playId, event.isComplete));
     case 'relay.recording-failed':
       return onRecordingFailed(call);
     case 'relay.digit':
@@ -177,6 +190,10 @@ function changeFor(call: Call, event: CallEvent, nowMs: number, free: Placement 
       return onRelayBack(call);
     case 'claim':
       return onClaim(call, event.claim, nowMs);
+    case 'people':
+      return onPeople(call, desk, nowMs);
+    case 'ring-ended':
+      return onRingEnded(call, event.agentId, event.why, desk, nowMs);
     case 'end':
       return onEnd(call, event.actor, nowMs);
     case 'audio':
@@ -184,10 +201,17 @@ function changeFor(call: Call, event: CallEvent, nowMs: number, free: Placement 
     case 'recording':
       return onRecordingKept(call, event.recording);
     case 'job':
-      return onJob(call, event, nowMs, free);
+      return onJob(call, event, nowMs, free, desk);
     case 'tick':
-      return onTick(call, nowMs, free);
+      return onTick(call, nowMs, free, desk);
   }
+}
+
+/** What the caller hears next after a prompt. */
+function onSoundOver(call: Call, change: Answer): Answer {
+  if (!change) return null;
+  const next = { ...call, ...change.patch };
+  return { ...change, patch: changed(call, withSound(next, call.audio.playing)) };
 }
 
 function onEnd(call: Call, actor: Actor, nowMs: number): Answer {
@@ -203,6 +227,7 @@ function onJob(
   { jobId, result }: Extract<CallEvent, { type: 'job' }>,
   nowMs: number,
   free: Placement | null,
+  desk: Desk,
 ): Answer {
   const done = call.pending.find((entry) => entry.id === jobId);
   // The reply to an attempt whose lease ran out and that was settled otherwise.
@@ -225,7 +250,7 @@ function onJob(
     case 'ask':
       return onAskSent(call, done, result, free, nowMs);
     case 'pre_accept':
-      return onPreAccept(call, done, result, nowMs);
+      return onPreAccept(call, done, result, desk, nowMs);
     case 'accept':
       return onAccept(call, done, result, nowMs);
     case 'reject':
@@ -286,32 +311,42 @@ function onRecorded(call: Call, done: PendingJob, result: JobResult, nowMs: numb
 // ---- time ------------------------------------------------------------------------------------------------------------------
 
 /** Does the one thing that is due longest; the caller ticks again while something is due. */
-function onTick(call: Call, nowMs: number, free: Placement | null): Answer {
+function onTick(call: Call, nowMs: number, free: Placement | null, desk: Desk): Answer {
   const [timer] = (Object.entries(call.timers) as [TimerName, number][])
     .filter(([, atMs]) => atMs <= nowMs)
     .toSorted(([, a], [, b]) => a - b);
-  if (timer) return onTimer(call, timer[0], nowMs, free);
+  if (timer) return onTimer(call, timer[0], nowMs, free, desk);
   const lost = call.pending.find((entry) => (entry.leaseUntilMs ?? Infinity) <= nowMs);
   if (lost) {
     const result: JobResult = { ok: false, kind: 'unsure', message: 'no reply in time' };
-    return onJob(call, { type: 'job', jobId: lost.id, result }, nowMs, free);
+    return onJob(call, { type: 'job', jobId: lost.id, result }, nowMs, free, desk);
   }
   return queueDueAtMs(call.pending) <= nowMs ? { entry: { type: 'retrying' } } : null;
 }
 
-function onTimer(call: Call, name: TimerName, nowMs: number, free: Placement | null): Change {
+function onTimer(
+  call: Call,
+  name: TimerName,
+  nowMs: number,
+  free: Placement | null,
+  desk: Desk,
+): Change {
   switch (name) {
-    case 'answer': {
-      const reason = call.direction === 'inbound' ? 'no-answer' : 'agent-no-answer';
-      return ending(call, outcome(reason, 'system'), nowMs);
-    }
+    case 'answer':
+      return call.direction === 'inbound'
+        ? onAnswerLimit(call, desk, nowMs)
+        : ending(call, outcome('agent-no-answer', 'system'), nowMs);
+    case 'step':
+      return advance(call, desk, nowMs, 'time is up');
+    case 'each':
+      return onEachTimer(call, desk, nowMs);
     case 'relayAnswer':
       return onNoRelay(call, 'relay-did-not-answer', free, nowMs);
     case 'control':
       return ending(call, outcome('relay-lost', 'system'), nowMs);
     case 'claim':
-      return call.direction === 'inbound'
-        ? release(call, 'not ready in time')
+      return call.direction === 'inbound' || call.state === 'active'
+        ? release(call, 'not ready in time', desk, nowMs)
         : ending(call, outcome('agent-did-not-join', 'agent'), nowMs);
     case 'graceLeft':
       return ending(call, outcome('agent-left', 'agent'), nowMs);

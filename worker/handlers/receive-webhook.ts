@@ -14,6 +14,7 @@ import type { Delivery } from '../switchboard.ts';
 import { resolveContact, type ContactSource } from './contact-of.ts';
 import type { WebhookFacts } from './forward-webhook.ts';
 import { receiveAccountEvents, type AccountEvent } from './receive-account-event.ts';
+import { NO_FACTS } from '../domain/step-inbound.ts';
 import { voicemailOf } from '../domain/voicemail.ts';
 import { applyMessage, applyPermissionReply } from './receive-permission.ts';
 import { policyOf } from './policy-of.ts';
@@ -178,6 +179,7 @@ async function offerOf(
       },
       payload: event.payload,
       policy: policyOf(source, number),
+      routing: NO_FACTS,
       sdp: event.sdp,
       offeredAtMs: event.atMs,
       answerLimitMs: Math.min(ANSWER_LIMIT_MS, voicemail?.timeoutMs ?? Infinity),

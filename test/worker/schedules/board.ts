@@ -20,6 +20,7 @@ import type { Delivery } from '../../../worker/switchboard.ts';
 import type { Writer } from './record.ts';
 import type { Simulation } from './simulation.ts';
 import type { Host, SocketSet, TestSocket } from './sockets.ts';
+import { NOBODY } from '../../../worker/domain/desk.ts';
 
 const ALARM_RETRY_MS = 1_000;
 
@@ -76,6 +77,8 @@ export class Board implements Writer, Host {
       store: this.#store,
       now,
       wakeAt: (atMs) => this.#wakeAt(atMs),
+      prepare: async () => {},
+      deskFor: () => NOBODY,
       place: (present) => this.desk.place(present),
       pause: (ms) => this.#pause(ms),
       act: (call, decision, entry) => this.#act(call, decision, entry),

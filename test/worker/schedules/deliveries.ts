@@ -4,6 +4,7 @@ import type { CallId, ContactId, NumberId } from '../../../worker/domain/ids.ts'
 import type { Contact } from '../../../worker/ports.ts';
 import type { Delivery } from '../../../worker/switchboard.ts';
 import type { MetaCall, MetaNews } from './meta.ts';
+import { NO_FACTS } from '../../../worker/domain/step-inbound.ts';
 
 /** Provider: a call must be accepted within about 30 to 60 s. Calling API reference, read 2026-06. */
 const ANSWER_LIMIT_MS = 30_000;
@@ -60,6 +61,7 @@ export function deliveryOf(
           id,
           caller,
           payload: null,
+          routing: NO_FACTS,
           policy: { hasFallbackText, isLeftToVoicemail, recording },
           ...offered,
         },

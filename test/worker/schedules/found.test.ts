@@ -6,13 +6,14 @@ import { CallBook } from '../../../worker/call-book.ts';
 import type { Call, Dial } from '../../../worker/domain/call.ts';
 import type { CallId, RelayId } from '../../../worker/domain/ids.ts';
 import { dueAtMs } from '../../../worker/domain/step.ts';
-import { NO_POLICY } from '../../../worker/domain/step-inbound.ts';
+import { NO_FACTS, NO_POLICY } from '../../../worker/domain/step-inbound.ts';
 import type { CallStore } from '../../../worker/ports.ts';
 import { testEnv, unique } from '../support.ts';
 import { prepare } from './database.ts';
 import { contactOf, DISPLAY_PHONE_NUMBER, NUMBER_ID } from './deliveries.ts';
 import type { Plan } from './plan.ts';
 import { play } from './schedule.ts';
+import { NOBODY } from '../../../worker/domain/desk.ts';
 
 const NOW = Date.UTC(2026, 9, 1);
 const real = createCallStore(openDatabase(testEnv.DB));
@@ -35,6 +36,8 @@ function openBook(store: CallStore = real) {
     store,
     now: () => clock.nowMs,
     wakeAt: async (atMs) => void (alarm.atMs = Math.min(alarm.atMs, atMs)),
+    prepare: async () => {},
+    deskFor: () => NOBODY,
     place: (present) => ({
       relayId: 'relay' as RelayId,
       instance: present ? 'i2' : 'i1',
@@ -62,6 +65,7 @@ async function ring(book: CallBook): Promise<Call> {
         providerCallId: `wacid.${id}`,
         caller: { contactId: contact.id },
         payload: null,
+        routing: NO_FACTS,
         policy: NO_POLICY,
         sdp: 'v=0',
         offeredAtMs: NOW,

@@ -22,6 +22,7 @@ import type {
   RelayId,
 } from '../../../../worker/domain/ids.ts';
 import { dueAtMs, step as decide } from '../../../../worker/domain/step.ts';
+import { NO_FACTS } from '../../../../worker/domain/step-inbound.ts';
 
 const NOW = 1_790_000_000_000;
 const id = 'c1' as CallId;
@@ -35,6 +36,7 @@ const offer: Offer = {
   providerCallId: 'wacid.x',
   caller: { contactId: 'p1' as ContactId, name: 'Ana', phone: '351910000001' },
   payload: null,
+  routing: NO_FACTS,
   policy,
   sdp: 'v=0',
   offeredAtMs: NOW,

@@ -21,6 +21,7 @@ import type {
 } from '../../../../worker/domain/ids.ts';
 import type { Job, JobFailure, JobResult, PendingJob } from '../../../../worker/domain/job.ts';
 import { dueAtMs, step } from '../../../../worker/domain/step.ts';
+import { NO_FACTS } from '../../../../worker/domain/step-inbound.ts';
 
 type NameOf<J> = J extends Job ? `${J['lane']}.${J['action']}` : never;
 export type JobName = NameOf<Job>;
@@ -45,6 +46,7 @@ const offer: Offer = {
   ...known,
   providerCallId: WACID,
   payload: null,
+  routing: NO_FACTS,
   policy,
   sdp: 'offer',
   offeredAtMs: NOW,

@@ -19,6 +19,7 @@ import type {
   RelayId,
 } from '../../../../../worker/domain/ids.ts';
 import type { JobResult } from '../../../../../worker/domain/job.ts';
+import { NO_FACTS } from '../../../../../worker/domain/step-inbound.ts';
 
 export const NOW = Date.UTC(2026, 9, 1);
 /** One turn of a walk: what happens, how long after the one before, and where media could go then. */
@@ -60,7 +61,14 @@ const policy: fc.Arbitrary<CallPolicy> = fc.record({
   recording: fc.constantFrom(null, { announcement: null }, { announcement: 'p1' }),
 });
 const offer: fc.Arbitrary<Offer> = fc.record({
-  ...constants({ ...base, providerCallId: 'w1', payload: null, sdp: 'v=0', answerLimitMs: 30_000 }),
+  ...constants({
+    ...base,
+    providerCallId: 'w1',
+    payload: null,
+    routing: NO_FACTS,
+    sdp: 'v=0',
+    answerLimitMs: 30_000,
+  }),
   policy,
   offeredAtMs: fc.constantFrom(NOW, NOW - 20_000, NOW - 40_000),
 });

@@ -9,7 +9,7 @@ import type {
   RelayId,
 } from '../../../../../worker/domain/ids.ts';
 import type { JobResult, PendingJob } from '../../../../../worker/domain/job.ts';
-import { NO_POLICY } from '../../../../../worker/domain/step-inbound.ts';
+import { NO_FACTS, NO_POLICY } from '../../../../../worker/domain/step-inbound.ts';
 import { dueAtMs, step } from '../../../../../worker/domain/step.ts';
 
 const NOW = 1_790_000_000_000;
@@ -29,6 +29,7 @@ const offer: Offer = {
   ...numbered,
   providerCallId: WACID,
   payload: null,
+  routing: NO_FACTS,
   sdp: 'v=0',
   offeredAtMs: NOW,
   answerLimitMs: 30_000,
