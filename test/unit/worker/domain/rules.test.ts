@@ -84,7 +84,7 @@ describe('a rule set is refused', () => {
     [
       'neither team nor agents',
       steps({ ring: {} }),
-      'rules.0.steps.0.ring: either `team` or `agents`',
+      'rules.0.steps.0.ring: one of `team`, `agents` and `everyone`',
     ],
     [
       'a menu without keys',
