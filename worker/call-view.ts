@@ -67,12 +67,9 @@ export const callView = z
       .openapi({ description: 'Whom a call of the business connects; null for calls of users' }),
     claimed_by: z.object({ agent_id: z.string(), name: z.string() }).nullable(),
     rule: z.string().nullable().openapi({ description: 'The rule that took the call' }),
-    step: z
-      .enum(['ring', 'ai', 'menu', 'queue', 'play', 'voicemail', 'ask'])
-      .nullable()
-      .openapi({
-        description: 'Where it is in its rule; null while somebody speaks with the caller',
-      }),
+    step: z.enum(['ring', 'ai', 'menu', 'queue', 'play', 'voicemail', 'ask']).nullable().openapi({
+      description: 'Where it is in its rule; null while somebody speaks with the caller',
+    }),
     team_id: z.string().nullable().openapi({ description: 'The team that it was last routed to' }),
     ringing_for: z.array(z.string()).nullable().openapi({
       description: 'Ids of the agents who are rung now; null where every agent may take the call',
