@@ -3,6 +3,7 @@ import type { Call, TimelineEntry } from './domain/call.ts';
 import type { ContactIdentity } from './domain/contact.ts';
 import type { AgentId, CallId, ContactId, NumberId, RelayId } from './domain/ids.ts';
 import type { Restriction } from './domain/restriction.ts';
+import type { Role } from './domain/roster.ts';
 
 export const PROVIDER_NAMES = ['meta', '360dialog'] as const;
 export type ProviderName = (typeof PROVIDER_NAMES)[number];
@@ -37,6 +38,9 @@ export interface BusinessNumber {
 export interface Agent {
   readonly id: AgentId;
   readonly name: string;
+  readonly role: Role;
+  /** How an identity provider names them, in lower case; null for whoever signs in otherwise, or not at all. */
+  readonly email: string | null;
   readonly createdAtMs: number;
 }
 

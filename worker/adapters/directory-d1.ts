@@ -213,5 +213,7 @@ export const numberFromRow = (row: typeof numbers.$inferSelect): BusinessNumber 
 const agentFromRow = (row: typeof agents.$inferSelect): Agent => ({
   id: row.id as AgentId,
   name: row.name,
+  role: row.role,
+  email: row.email,
   createdAtMs: row.createdAtMs,
 });

@@ -5,6 +5,7 @@ import type { Actor } from '../domain/call.ts';
 import { agentIdentity, roomOfCall, type CallId } from '../domain/ids.ts';
 import { Problem } from '../http/problems.ts';
 import type { Agent } from '../ports.ts';
+import { actorOf, hasRole, type Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
 
 export interface Seat {
@@ -82,25 +83,29 @@ export async function seatFor(services: Services, id: CallId, agent: Agent): Pro
 export async function endCall(
   services: Services,
   id: CallId,
-  agent: Agent | null,
+  principal: Principal,
 ): Promise<CallView> {
-  const actor = await actorOn(services, id, agent);
+  const actor = await actorOn(services, id, principal);
   const { call } = await services.switchboard().end(id, actor);
   if (!call) throw new Problem('not-found', 'There is no call with this id');
   return call;
 }
 
 /**
- * Who acts on a call: the operator (`agent` is null), or an agent, unless somebody else has it.
+ * Who acts on a call. Agents act on calls that nobody else has.
  *
  * @throws Problem `forbidden` for somebody else's call
  */
-export async function actorOn(services: Services, id: CallId, agent: Agent | null): Promise<Actor> {
-  if (!agent) return { kind: 'api', id: 'admin' };
+export async function actorOn(
+  services: Services,
+  id: CallId,
+  principal: Principal,
+): Promise<Actor> {
+  if (hasRole(principal, 'supervisor')) return actorOf(principal);
   const known = await services.calls.find(id);
   const holder = known?.call.claimed_by;
-  if (holder && holder.agent_id !== agent.id && known.call.state !== 'ended') {
+  if (holder && holder.agent_id !== principal.agent?.id && known.call.state !== 'ended') {
     throw new Problem('forbidden', `${holder.name} has this call`, { claimed_by: holder });
   }
-  return { kind: 'agent', id: agent.id };
+  return actorOf(principal);
 }

@@ -8,7 +8,8 @@ import { agentIdentity, type CallId, type NumberId } from '../domain/ids.ts';
 import { mayCall } from '../domain/permission-questions.ts';
 import { outboundRestriction } from '../domain/restriction.ts';
 import { invalidField, Problem } from '../http/problems.ts';
-import type { Agent, BusinessNumber, Contact } from '../ports.ts';
+import type { BusinessNumber, Contact } from '../ports.ts';
+import { hasRole, type Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
 import { seatFor, type Seat } from './command-call.ts';
 import { resolveContact } from './contact-of.ts';
@@ -24,8 +25,7 @@ export interface StartRequest {
   readonly target: Target;
   readonly ringMs: number;
   readonly ask: { readonly wording: AskWording; readonly waitMs: number } | null;
-  /** Null when an operator asks. */
-  readonly agent: Agent | null;
+  readonly principal: Principal;
   readonly idempotency: { readonly key: string; readonly requestText: string } | null;
 }
 
@@ -58,7 +58,8 @@ export async function startCall(
       call_id: conflict?.id,
     });
   }
-  return { call, seat: claim && request.agent ? await seatFor(services, id, request.agent) : null };
+  const { agent } = request.principal;
+  return { call, seat: claim && agent ? await seatFor(services, id, agent) : null };
 }
 
 function dialOf(
@@ -94,10 +95,10 @@ function dialOf(
 }
 
 /** The same key of the same asker names the same call, so that repeating the request repeats nothing. */
-async function idOf(services: Services, { agent, idempotency }: StartRequest): Promise<CallId> {
+async function idOf(services: Services, { principal, idempotency }: StartRequest): Promise<CallId> {
   if (!idempotency)
     return crypto.randomUUID().replaceAll('-', '').slice(0, ID_HEX_DIGITS) as CallId;
-  const keyHash = await sha256Hex(`${agent?.id ?? 'admin'}\n${idempotency.key}`);
+  const keyHash = await sha256Hex(`${principal.actor}\n${idempotency.key}`);
   const id = keyHash.slice(0, ID_HEX_DIGITS) as CallId;
   const requestHash = await sha256Hex(idempotency.requestText);
   const known = await services.idempotency.remember(keyHash, requestHash, id, services.now());
@@ -126,12 +127,12 @@ async function contactOf(
   return (await services.contacts.find(contact.id)) ?? contact;
 }
 
-async function checkTarget(services: Services, { target, agent }: StartRequest): Promise<void> {
-  if (target.kind !== 'agent') return;
-  if (agent && agent.id !== target.agentId) {
-    throw new Problem('forbidden', 'With the key of an agent, only that agent can be connected');
+async function checkTarget(services: Services, { target, principal }: StartRequest): Promise<void> {
+  if (target.kind !== 'agent' || principal.agent?.id === target.agentId) return;
+  if (!hasRole(principal, 'supervisor')) {
+    throw new Problem('forbidden', 'Agents can connect nobody but themselves');
   }
-  if (!agent && !(await services.directory.findAgent(target.agentId))) {
+  if (!(await services.directory.findAgent(target.agentId))) {
     throw invalidField('connect.agent_id', 'the id of an agent');
   }
 }
@@ -171,8 +172,9 @@ async function checkPermission(
 }
 
 /** An agent who asks to be connected is there already. */
-function claimOf({ target, agent }: StartRequest, nowMs: number): Dial['claim'] {
-  if (target.kind !== 'agent' || !agent) return null;
+function claimOf({ target, principal }: StartRequest, nowMs: number): Dial['claim'] {
+  const { agent } = principal;
+  if (target.kind !== 'agent' || agent?.id !== target.agentId) return null;
   const identity = agentIdentity(agent.id);
   return { agentId: agent.id, agentName: agent.name, identity, atMs: nowMs };
 }

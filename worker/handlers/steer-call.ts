@@ -6,7 +6,7 @@ import type { AudioCommand } from '../domain/call.ts';
 import type { CallId } from '../domain/ids.ts';
 import { requireAudio } from '../http/audio-bucket.ts';
 import { invalidField, Problem } from '../http/problems.ts';
-import type { Agent } from '../ports.ts';
+import type { Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
 import { actorOn } from './command-call.ts';
 
@@ -28,10 +28,10 @@ const RECORDING_COMMANDS = {
 async function steer(
   services: Services,
   id: CallId,
-  agent: Agent | null,
+  principal: Principal,
   command: AudioCommand,
 ): Promise<CallView> {
-  const actor = await actorOn(services, id, agent);
+  const actor = await actorOn(services, id, principal);
   const { call, isRelayTooOld } = await services.switchboard().steerAudio(id, command, actor);
   if (!call) throw new Problem('not-found', 'There is no call with this id');
   if (call.outcome) {
@@ -48,14 +48,14 @@ async function steer(
   return call;
 }
 
-export const holdCall = (services: Services, id: CallId, agent: Agent | null, isHeld: boolean) =>
-  steer(services, id, agent, { action: isHeld ? 'hold' : 'unhold' });
+export const holdCall = (services: Services, id: CallId, principal: Principal, isHeld: boolean) =>
+  steer(services, id, principal, { action: isHeld ? 'hold' : 'unhold' });
 
 /** @throws Problem `invalid-request` when there is no such prompt, `not-configured`, `announcement-playing` */
 export async function playPrompt(
   services: Services,
   id: CallId,
-  agent: Agent | null,
+  principal: Principal,
   { promptId, isLoop }: { readonly promptId: string; readonly isLoop: boolean },
 ): Promise<CallView> {
   if (!SHIPPED_SOUNDS.some((sound) => sound === promptId)) {
@@ -64,16 +64,18 @@ export async function playPrompt(
     if (!prompt)
       throw invalidField('prompt_id', `the id of a prompt, or ${SHIPPED_SOUNDS.join(' or ')}`);
   }
-  return unlessAnnouncing(await steer(services, id, agent, { action: 'play', promptId, isLoop }));
+  return unlessAnnouncing(
+    await steer(services, id, principal, { action: 'play', promptId, isLoop }),
+  );
 }
 
 /** @throws Problem `announcement-playing` */
 export async function stopPrompt(
   services: Services,
   id: CallId,
-  agent: Agent | null,
+  principal: Principal,
 ): Promise<CallView> {
-  return unlessAnnouncing(await steer(services, id, agent, { action: 'stop-playing' }));
+  return unlessAnnouncing(await steer(services, id, principal, { action: 'stop-playing' }));
 }
 
 function unlessAnnouncing(call: CallView): CallView {
@@ -85,11 +87,11 @@ function unlessAnnouncing(call: CallView): CallView {
 export async function recordCall(
   services: Services,
   id: CallId,
-  agent: Agent | null,
+  principal: Principal,
   action: RecordingAction,
 ): Promise<CallView> {
   requireAudio(services);
-  const call = await steer(services, id, agent, { action: RECORDING_COMMANDS[action] });
+  const call = await steer(services, id, principal, { action: RECORDING_COMMANDS[action] });
   if (call.recording_state === 'off' && (action === 'pause' || action === 'resume')) {
     throw new Problem('call-not-recorded', 'Nothing of this call is being recorded');
   }

@@ -3,8 +3,9 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { newSecret, sha256Hex } from '../adapters/sealed-secret.ts';
 import { iso } from '../call-view.ts';
 import type { AgentId } from '../domain/ids.ts';
+import { requireAdmin } from '../principal.ts';
+import type { Agent } from '../ports.ts';
 import type { Services } from '../services.ts';
-import { requireAdmin } from './authentication.ts';
 import { Problem, problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 
@@ -76,7 +77,13 @@ export function agentRoutes(services: Services) {
   app.openapi(create, async (c) => {
     requireAdmin(c.var.principal);
     const { name } = c.req.valid('json');
-    const agent = { id: crypto.randomUUID() as AgentId, name, createdAtMs: services.now() };
+    const agent: Agent = {
+      id: crypto.randomUUID() as AgentId,
+      name,
+      role: 'agent',
+      email: null,
+      createdAtMs: services.now(),
+    };
     const key = newSecret('rla');
     await services.directory.addAgent(agent, await sha256Hex(key));
     return c.json({ id: agent.id, name, created_at: iso(agent.createdAtMs), key }, 201);

@@ -2,14 +2,10 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { sha256Hex } from '../adapters/sealed-secret.ts';
 import { SECRET_CHARS_MAX } from '../config.ts';
+import { OPERATOR, type Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
-import type { Agent } from '../ports.ts';
 import { sourceOf, type KeyGuard } from './key-guard.ts';
 import { Problem } from './problems.ts';
-
-export type Principal =
-  | { readonly role: 'admin' }
-  | { readonly role: 'agent'; readonly agent: Agent; readonly keyHash: string };
 
 export type AppEnv = { Variables: { principal: Principal } };
 
@@ -61,12 +57,8 @@ async function principalOf(
   keyHash: string,
 ): Promise<Principal | null> {
   if (await matchesHash(key, await sha256Hex(services.config.ADMIN_API_KEY))) {
-    return { role: 'admin' };
+    return OPERATOR;
   }
   const agent = await services.directory.findAgentByKeyHash(keyHash);
-  return agent && { role: 'agent', agent, keyHash };
-}
-
-export function requireAdmin(principal: Principal): void {
-  if (principal.role !== 'admin') throw new Problem('forbidden', 'Only the role admin may do that');
+  return agent && { role: agent.role, agent, teams: null, keyHash, actor: agent.id };
 }

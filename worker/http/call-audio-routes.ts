@@ -9,9 +9,7 @@ import {
   recordCall,
   stopPrompt,
 } from '../handlers/steer-call.ts';
-import type { Agent } from '../ports.ts';
 import type { Services } from '../services.ts';
-import type { Principal } from './authentication.ts';
 import { problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 
@@ -104,28 +102,22 @@ export function callAudioRoutes(services: Services) {
   const app = newRoutes();
   app.openapi(hold, async (c) => {
     const id = c.req.valid('param').id as CallId;
-    return c.json(
-      await holdCall(services, id, agentOf(c.var.principal), c.req.valid('json').on),
-      200,
-    );
+    return c.json(await holdCall(services, id, c.var.principal, c.req.valid('json').on), 200);
   });
   app.openapi(play, async (c) => {
     const id = c.req.valid('param').id as CallId;
     const { prompt_id: promptId, loop } = c.req.valid('json');
     const what = { promptId, isLoop: loop };
-    return c.json(await playPrompt(services, id, agentOf(c.var.principal), what), 200);
+    return c.json(await playPrompt(services, id, c.var.principal, what), 200);
   });
   app.openapi(stop, async (c) => {
     const id = c.req.valid('param').id as CallId;
-    return c.json(await stopPrompt(services, id, agentOf(c.var.principal)), 200);
+    return c.json(await stopPrompt(services, id, c.var.principal), 200);
   });
   app.openapi(record, async (c) => {
     const id = c.req.valid('param').id as CallId;
     const { action } = c.req.valid('json');
-    return c.json(await recordCall(services, id, agentOf(c.var.principal), action), 200);
+    return c.json(await recordCall(services, id, c.var.principal, action), 200);
   });
   return app;
 }
-
-const agentOf = (principal: Principal): Agent | null =>
-  principal.role === 'agent' ? principal.agent : null;

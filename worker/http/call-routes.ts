@@ -6,8 +6,8 @@ import { CALL_STATES } from '../domain/call.ts';
 import type { CallId } from '../domain/ids.ts';
 import { claimCall, endCall, joinCall } from '../handlers/command-call.ts';
 import type { Agent } from '../ports.ts';
+import { hasRole, requirePerson, type Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
-import type { Principal } from './authentication.ts';
 import { pageOf, pageQuery } from './paging.ts';
 import { Problem, problemContent } from './problems.ts';
 import { bearer, json, newRoutes, refusals } from './routes.ts';
@@ -60,12 +60,12 @@ const claim = createRoute({
   summary: 'Answer a ringing call',
   description:
     'One agent wins. Join the room with any LiveKit client and publish a microphone track; the caller is connected once you ' +
-    'can hear and be heard. Repeating it as the winner gives a fresh token. With the admin key, name the agent in `agent_id`.',
+    'can hear and be heard. Repeating it as the winner gives a fresh token. With the key of no person, an admin names the agent in `agent_id`.',
   security: bearer,
   request: {
     params: id,
     query: z.object({
-      agent_id: z.string().max(64).optional().openapi({ description: 'For the admin key only' }),
+      agent_id: z.string().max(64).optional().openapi({ description: 'For the role admin only' }),
     }),
   },
   responses: {
@@ -132,22 +132,24 @@ export function callRoutes(services: Services) {
     return c.json(await joinCall(services, c.req.valid('param').id as CallId, agent), 200);
   });
   app.openapi(end, async (c) => {
-    const { principal } = c.var;
-    const agent = principal.role === 'agent' ? principal.agent : null;
-    return c.json(await endCall(services, c.req.valid('param').id as CallId, agent), 200);
+    const id = c.req.valid('param').id as CallId;
+    return c.json(await endCall(services, id, c.var.principal), 200);
   });
   return app;
 }
 
+/** The person who asks, or whom an admin names. */
 async function agentOf(
   services: Services,
   principal: Principal,
   agentId: string | undefined,
 ): Promise<Agent> {
-  if (principal.role === 'agent') return principal.agent;
+  const { agent: asker } = principal;
+  if (asker && (agentId === undefined || !hasRole(principal, 'admin'))) return asker;
+  if (!hasRole(principal, 'admin')) return requirePerson(principal);
   const field = {
     field: 'agent_id',
-    expected: 'the id of an agent, since the key is the admin key',
+    expected: 'the id of an agent, since the key is of no person',
   };
   const agent = agentId === undefined ? null : await services.directory.findAgent(agentId);
   if (!agent) throw new Problem('invalid-request', field.expected, { errors: [field] });

@@ -47,13 +47,13 @@ export function eventRoutes(services: Services) {
     const query = new URLSearchParams({
       ...(after === undefined ? {} : { after }),
       ...(quality === undefined ? {} : { quality }),
-      ...(principal.role === 'agent' ? { agent: principal.agent.id } : {}),
+      ...(principal.agent ? { agent: principal.agent.id } : {}),
     });
     const url = `https://switchboard/events?${query.toString()}`;
     const response = await services.switchboard().fetch(new Request(url, c.req.raw));
     // The key may have been revoked between the check and the connection, which the revocation then did not find.
-    if (principal.role === 'agent') {
-      const { agent, keyHash } = principal;
+    const { agent, keyHash } = principal;
+    if (agent && keyHash !== undefined) {
       const isValid = (await services.directory.findAgentByKeyHash(keyHash)) !== null;
       if (!isValid) await services.switchboard().revokeAgent(agent.id);
     }

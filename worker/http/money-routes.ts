@@ -9,8 +9,8 @@ import {
   RATE_COLUMNS,
   type LineProblem,
 } from '../domain/rate-card.ts';
+import { requireAdmin } from '../principal.ts';
 import type { Services } from '../services.ts';
-import { requireAdmin } from './authentication.ts';
 import { limitBody } from './json-body.ts';
 import {
   FIELDS_MAX,

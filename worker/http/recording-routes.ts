@@ -2,11 +2,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { agentIdentity, type CallId } from '../domain/ids.ts';
 import { deleteRecording } from '../handlers/keep-recording.ts';
-import type { Agent } from '../ports.ts';
+import { hasRole, requireAdmin, requirePerson, type Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
 import { requireAudio } from './audio-bucket.ts';
 import { audioContent, audioResponse } from './audio-response.ts';
-import { requireAdmin } from './authentication.ts';
 import { Problem, problemContent } from './problems.ts';
 import { bearer, newRoutes, refusals } from './routes.ts';
 
@@ -56,7 +55,7 @@ export function recordingRoutes(services: Services) {
     const { principal } = c.var;
     const bucket = requireAudio(services);
     const id = c.req.valid('param').id as CallId;
-    if (principal.role === 'agent') await requireHeard(services, id, principal.agent);
+    if (!hasRole(principal, 'supervisor')) await requireHeard(services, id, principal);
     const recording = await services.recordings.find(id, services.now());
     if (!recording) throw new Problem('not-found', 'There is no recording of this call');
     return audioResponse(c, bucket, {
@@ -76,7 +75,8 @@ export function recordingRoutes(services: Services) {
 }
 
 /** An agent has had a call that they claimed, or in whose room they were heard. */
-async function requireHeard({ calls }: Services, id: CallId, agent: Agent): Promise<void> {
+async function requireHeard({ calls }: Services, id: CallId, principal: Principal): Promise<void> {
+  const agent = requirePerson(principal);
   const found = await calls.find(id);
   if (!found) throw new Problem('not-found', 'There is no call with this id');
   const identity = agentIdentity(agent.id);

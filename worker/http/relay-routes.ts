@@ -4,8 +4,8 @@ import { newSecret, sha256Hex } from '../adapters/sealed-secret.ts';
 import { iso } from '../call-view.ts';
 import { relayOf, type RelayId } from '../domain/ids.ts';
 import type { IceResult, RelayStatus } from '../ports.ts';
+import { requireAdmin } from '../principal.ts';
 import type { Services } from '../services.ts';
-import { requireAdmin } from './authentication.ts';
 import { Problem, problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 

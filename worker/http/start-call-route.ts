@@ -132,7 +132,7 @@ export function startCallRoute(services: Services) {
       target: targetOf(input.connect),
       ringMs: input.ring_seconds * 1000,
       ask: askOf(input.ask),
-      agent: principal.role === 'agent' ? principal.agent : null,
+      principal,
       idempotency: key === undefined ? null : { key, requestText: JSON.stringify(input) },
     });
     return c.json({ ...call, seat }, 201);

@@ -2,8 +2,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { DirectionStats, PeriodStats } from '../adapters/stats-reader-d1.ts';
 import { iso, outcomeView } from '../call-view.ts';
+import { requireAdmin } from '../principal.ts';
 import type { Services } from '../services.ts';
-import { requireAdmin } from './authentication.ts';
 import { bearer, json, newRoutes, refusals } from './routes.ts';
 
 const HOUR_MS = 3600_000;
