@@ -1,0 +1,155 @@
+// A contact centre without anything around it: calls, agents and a clock, every decision made by `step` with the desk that the
+// Switchboard would make. Jobs succeed at once; relays do what they are told.
+import type { Call, CallEvent, Decision, Offer } from '../../../../worker/domain/call.ts';
+import { agentsOf, deskFor } from '../../../../worker/domain/desk.ts';
+import type {
+  AgentId,
+  CallId,
+  ContactId,
+  NumberId,
+  RelayId,
+} from '../../../../worker/domain/ids.ts';
+import type { Member } from '../../../../worker/domain/roster.ts';
+import { ruleSet, type RuleSet } from '../../../../worker/domain/rules.ts';
+import { dueAtMs, step } from '../../../../worker/domain/step.ts';
+import { NO_FACTS } from '../../../../worker/domain/step-inbound.ts';
+
+export const START_MS = 1_790_000_000_000;
+
+export type MemberOptions = Partial<Omit<Member, 'id'>> & { readonly id: string };
+
+const placement = { relayId: 'r1' as RelayId, instance: 'i1', lastSeq: 0 };
+
+export class Floor {
+  nowMs = START_MS;
+  readonly rules: RuleSet;
+  readonly calls = new Map<CallId, Call>();
+  readonly members = new Map<AgentId, Member>();
+  /** Every decision that changed a call. */
+  readonly decisions: { id: CallId; decision: Decision }[] = [];
+
+  constructor(steps: readonly object[], members: readonly MemberOptions[]) {
+    this.rules = ruleSet.parse({ rules: [], otherwise: steps });
+    for (const { id, ...options } of members) {
+      const member: Member = {
+        id: id as AgentId,
+        name: id,
+        teams: ['sales'],
+        skills: [],
+        capacity: 1,
+        ai: null,
+        duty: 'available',
+        isConnected: true,
+        restsUntilMs: 0,
+        idleSinceMs: 0,
+        rungAtMs: 0,
+        ...options,
+      };
+      this.members.set(member.id, member);
+    }
+  }
+
+  call(id: string): Call {
+    const call = this.calls.get(id as CallId);
+    if (!call) throw new Error(`there is no call ${id}`);
+    return call;
+  }
+
+  /** Who is rung for a call now. */
+  rung(id: string): string[] {
+    const stage = this.call(id).flow?.stage;
+    return stage?.kind === 'ring' || stage?.kind === 'queue'
+      ? stage.search.rung.map(({ agentId }) => agentId)
+      : [];
+  }
+
+  apply(id: string, event: CallEvent): void {
+    const callId = id as CallId;
+    const before = this.calls.get(callId) ?? null;
+    const others = [...this.calls.values()];
+    const set = { rules: this.rules, version: 1 };
+    const desk = deskFor(callId, others, [...this.members.values()], set, this.nowMs);
+    const decision = step(before, event, this.nowMs, placement, desk);
+    if (!decision.call || decision.call === before) return;
+    this.calls.set(callId, decision.call);
+    this.decisions.push({ id: callId, decision });
+    for (const agentId of agentsOf(decision.call)) {
+      if (!before || !agentsOf(before).includes(agentId))
+        this.set(agentId, { rungAtMs: this.nowMs });
+    }
+    for (const { id: jobId } of decision.jobs)
+      this.apply(id, { type: 'job', jobId, result: { ok: true } });
+  }
+
+  set(id: string, changed: Partial<Member>): void {
+    const member = this.members.get(id as AgentId);
+    if (member) this.members.set(member.id, { ...member, ...changed });
+  }
+
+  /** A user calls, and the relay answers the offer. */
+  ring(id: string, more: Partial<Offer> = {}): void {
+    const offer: Offer = {
+      id: id as CallId,
+      numberId: 'n1' as NumberId,
+      displayPhoneNumber: '15550109999',
+      providerCallId: `wacid.${id}`,
+      caller: { contactId: `contact-${id}` as ContactId },
+      payload: null,
+      routing: NO_FACTS,
+      policy: { hasFallbackText: false, isLeftToVoicemail: false, recording: null },
+      sdp: 'v=0',
+      offeredAtMs: this.nowMs,
+      answerLimitMs: 30_000,
+      ...more,
+    };
+    this.apply(id, { type: 'offer', offer });
+    this.relay(id, { type: 'relay.answered', sdp: 'answer' });
+  }
+
+  relay(id: string, event: { type: string } & Record<string, unknown>): void {
+    const seq = (this.call(id).placement?.lastSeq ?? 0) + 1;
+    this.apply(id, { ...event, seq } as unknown as CallEvent);
+  }
+
+  claim(id: string, agentId: string): void {
+    const claim = {
+      agentId: agentId as AgentId,
+      agentName: agentId,
+      identity: `agent-${agentId}`,
+      atMs: this.nowMs,
+    };
+    this.apply(id, { type: 'claim', claim });
+  }
+
+  /** An agent takes a call and is heard. */
+  take(id: string, agentId: string): void {
+    this.claim(id, agentId);
+    this.relay(id, { type: 'relay.ready', identity: `agent-${agentId}` });
+  }
+
+  decline(id: string, agentId: string, why: 'declined' | 'gone' = 'declined'): void {
+    this.apply(id, { type: 'ring-ended', agentId: agentId as AgentId, why });
+  }
+
+  hangUp(id: string): void {
+    this.apply(id, { type: 'end', actor: { kind: 'api', id: 'admin' } });
+  }
+
+  /** Offers waiting calls to whoever is free, in an order that should not matter. */
+  offer(ids: Iterable<string> = this.calls.keys()): void {
+    for (const id of [...ids]) this.apply(id, { type: 'people' });
+  }
+
+  /** Lets time pass, doing what is due at its time. */
+  pass(ms: number): void {
+    const end = this.nowMs + ms;
+    for (let turns = 0; turns < 10_000; turns++) {
+      const due = [...this.calls.values()].toSorted((one, other) => dueAtMs(one) - dueAtMs(other));
+      const [first] = due;
+      if (!first || dueAtMs(first) > end) break;
+      this.nowMs = Math.max(this.nowMs, dueAtMs(first));
+      this.apply(first.id, { type: 'tick' });
+    }
+    this.nowMs = end;
+  }
+}
