@@ -35,17 +35,17 @@ const relaySecrets = z
  */
 export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  const isLoopback =
-    hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback);
+  const url = new URL(text);
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url));
 }
+
+const isLoopback = ({ hostname }: URL): boolean =>
+  hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
 
 /** Longest key or secret that a request may show, in characters; our own have 47. */
 export const SECRET_CHARS_MAX = 512;
 
-/** Every variable that the worker reads. */
-export const settings = z.object({
+const variables = z.object({
   /** App secrets that sign the provider's webhooks; all are accepted, for rotation. */
   META_APP_SECRET: z
     .string()
@@ -82,7 +82,19 @@ export const settings = z.object({
   LOCATION_HINT: z
     .enum(['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'])
     .optional(),
+  /** Endpoints of users may be plain http on this machine, for trying things out. */
+  ALLOW_LOOPBACK: z
+    .enum(['', '0', '1'], 'expected 1 or 0')
+    .default('0')
+    .transform((value) => value === '1'),
 });
+
+/** Every variable that the worker reads. */
+export const settings = variables.refine(
+  // A worker whose LiveKit is on this machine runs on it; one that was deployed could not reach it.
+  ({ ALLOW_LOOPBACK, LIVEKIT_URL }) => !ALLOW_LOOPBACK || isLoopback(new URL(LIVEKIT_URL)),
+  { path: ['ALLOW_LOOPBACK'], error: 'expected 0 unless LIVEKIT_URL is on this machine' },
+);
 export type Config = z.infer<typeof settings>;
 
 /** Thrown when the worker cannot run as configured; the message names every problem and holds no value. */

@@ -159,6 +159,7 @@ function writeSecrets(
     LIVEKIT_URL: livekit.url,
     LIVEKIT_API_KEY: livekit.apiKey,
     LIVEKIT_API_SECRET: livekit.apiSecret,
+    ALLOW_LOOPBACK: new URL(livekit.url).hostname === '127.0.0.1' ? '1' : '0',
     ...change,
   });
 }

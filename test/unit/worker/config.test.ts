@@ -44,6 +44,7 @@ it.each([
   ['LIVEKIT_URL', 'livekit.example.com'],
   ['GRAPH_VERSION', 'twenty-five'],
   ['DEFAULT_FORWARD_URL', 'http://inbox.example.com'],
+  ['ALLOW_LOOPBACK', 'certainly'],
 ])('names a malformed %s and never shows its value', (name, value) => {
   const problems = problemsOf({ ...good, [name]: value });
   expect(problems).toContain(name);
@@ -52,6 +53,18 @@ it.each([
 
 it('takes an empty address for none', () => {
   expect(parseConfig({ ...good, DEFAULT_FORWARD_URL: '' }).DEFAULT_FORWARD_URL).toBeNull();
+});
+
+it('lets endpoints be on this machine only where LiveKit is, too', () => {
+  const allowed = { ...good, ALLOW_LOOPBACK: '1' };
+  for (const url of ['ws://127.0.0.1:7880', 'http://localhost:7880', 'ws://[::1]:7880']) {
+    expect(parseConfig({ ...allowed, LIVEKIT_URL: url }).ALLOW_LOOPBACK).toBe(true);
+  }
+  expect(problemsOf(allowed)).toContain('ALLOW_LOOPBACK: expected 0 unless LIVEKIT_URL');
+  expect(problemsOf({ ...allowed, LIVEKIT_URL: 'wss://127.example.com' })).toContain('LOOPBACK');
+  for (const value of [undefined, '', '0']) {
+    expect(parseConfig({ ...good, ALLOW_LOOPBACK: value }).ALLOW_LOOPBACK).toBe(false);
+  }
 });
 
 it.each([
