@@ -78,6 +78,7 @@ CREATE TABLE `webhook_deliveries` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`endpoint_id` text NOT NULL,
 	`event_id` integer NOT NULL,
+	`call_id` text NOT NULL,
 	`type` text NOT NULL,
 	`body` text NOT NULL,
 	`attempts` integer NOT NULL,
@@ -90,14 +91,21 @@ CREATE TABLE `webhook_deliveries` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `webhook_deliveries_event` ON `webhook_deliveries` (`endpoint_id`,`event_id`);--> statement-breakpoint
-CREATE INDEX `webhook_deliveries_due` ON `webhook_deliveries` (`next_at_ms`);--> statement-breakpoint
+CREATE INDEX `webhook_deliveries_due` ON `webhook_deliveries` (`endpoint_id`,`next_at_ms`,`event_id`) WHERE next_at_ms IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `webhook_endpoints` (
 	`id` text PRIMARY KEY NOT NULL,
 	`url` text NOT NULL,
 	`secret_sealed` text NOT NULL,
+	`previous_secret_sealed` text,
+	`previous_until_ms` integer,
 	`events` text,
+	`after_event_id` integer NOT NULL,
 	`created_at_ms` integer NOT NULL,
-	`disabled_at_ms` integer
+	`disabled_at_ms` integer,
+	`disabled_because` text,
+	`failing_since_ms` integer,
+	`sending_until_ms` integer,
+	`deleted_at_ms` integer
 );
 --> statement-breakpoint
 ALTER TABLE `agents` ADD `role` text DEFAULT 'agent' NOT NULL;--> statement-breakpoint

@@ -13,6 +13,7 @@ import {
 import { CALL_STATES } from '../domain/call.ts';
 import { FOLLOW_UPS } from '../domain/flow.ts';
 import { ROLES } from '../domain/roster.ts';
+import { DISABLED_BECAUSE } from '../domain/webhook-delivery.ts';
 
 /** Business numbers on which calls are made and taken. */
 export const numbers = sqliteTable('numbers', {
@@ -192,11 +193,23 @@ export const webhookEndpoints = sqliteTable('webhook_endpoints', {
   url: text().notNull(),
   /** Sealed like access tokens. */
   secretSealed: text('secret_sealed').notNull(),
+  /** The secret before signs too until then. */
+  previousSecretSealed: text('previous_secret_sealed'),
+  previousUntilMs: integer('previous_until_ms'),
   /** Types of events that it gets, JSON; null: all. */
   events: text({ mode: 'json' }),
+  /** The last of `call_events` that was looked at for it. */
+  afterEventId: integer('after_event_id').notNull(),
   createdAtMs: integer('created_at_ms').notNull(),
-  /** Since when nothing is sent there: switched off by hand, or after failing for long. */
+  /** Since when nothing is sent there. */
   disabledAtMs: integer('disabled_at_ms'),
+  disabledBecause: text('disabled_because', { enum: DISABLED_BECAUSE }),
+  /** Since when every attempt failed. */
+  failingSinceMs: integer('failing_since_ms'),
+  /** Somebody is sending there until then, and nobody else is to. */
+  sendingUntilMs: integer('sending_until_ms'),
+  /** Since when it is not to be seen. The row goes after its deliveries. */
+  deletedAtMs: integer('deleted_at_ms'),
 });
 
 /** Events on their way to an endpoint, those that arrived, and those that were given up. */
@@ -209,11 +222,12 @@ export const webhookDeliveries = sqliteTable(
       .references(() => webhookEndpoints.id),
     /** Of the timeline entry; an endpoint gets each once, however often it is tried. */
     eventId: integer('event_id').notNull(),
+    callId: text('call_id').notNull(),
     type: text().notNull(),
     /** The body, as it is signed. */
     body: text().notNull(),
     attempts: integer().notNull(),
-    /** Null once it arrived or was given up. */
+    /** Null once it arrived or was given up; 0 before the first attempt, so that those come first, in their order. */
     nextAtMs: integer('next_at_ms'),
     deliveredAtMs: integer('delivered_at_ms'),
     /** HTTP status of the last attempt, or what went wrong. */
@@ -223,7 +237,9 @@ export const webhookDeliveries = sqliteTable(
   },
   (table) => [
     uniqueIndex('webhook_deliveries_event').on(table.endpointId, table.eventId),
-    index('webhook_deliveries_due').on(table.nextAtMs),
+    index('webhook_deliveries_due')
+      .on(table.endpointId, table.nextAtMs, table.eventId)
+      .where(sql`next_at_ms IS NOT NULL`),
   ],
 );
 
