@@ -77,6 +77,9 @@ export const callView = z
     waiting_since: time.nullable().openapi({
       description: 'Since when the caller waits for somebody of the present step',
     }),
+    talked_at: time.nullable().openapi({
+      description: 'When somebody first spoke with the caller',
+    }),
     follow_up: z.enum(FOLLOW_UPS).nullable().openapi({
       description: 'Somebody should get back to the caller',
     }),
@@ -175,6 +178,7 @@ export function viewOfCall(
     team_id: call.teamId,
     ringing_for: ringingFor(call),
     waiting_since: isoOrNull(searchOf(call.flow)?.sinceMs ?? null),
+    talked_at: isoOrNull(call.talkedAtMs),
     follow_up: call.followUp,
     offered_at: iso(call.offeredAtMs),
     created_at: iso(call.createdAtMs),

@@ -7,9 +7,14 @@ import { Link } from '../../relay/link.ts';
 import type { FrameToRelay } from '../../relay/protocol.ts';
 import { waitUntil } from '../local/ports.ts';
 
+/** What is reported of the room of a call. */
+export type Report = { do: 'ready' | 'left'; callId: string; identity: string };
+
 export type OutsideRequest =
   /** Connect to this worker as this relay. */
   | { do: 'connect'; url: string; id: string; secret: string }
+  /** Somebody has joined the room of a call and is heard, or has left it; not answered. */
+  | Report
   /** Answer nothing from now on. */
   | { do: 'hold' }
   /** Give the answers that were held back, one after the other, and all others at once. */
@@ -63,7 +68,16 @@ function respond(path: string, res: ServerResponse): void {
   res.end(isLiveKit ? '{}' : '{"messaging_product":"whatsapp","success":true}');
 }
 
-async function carryOut(request: OutsideRequest): Promise<void> {
+let relay: Link | null = null;
+
+/** What happens in the room of a call that the relay still has. */
+function report({ do: what, callId, identity }: Report): void {
+  if (!relay || !calls.has(callId)) return;
+  if (what === 'ready') relay.emit({ type: 'ready', call_id: callId, identity });
+  else relay.emit({ type: 'participant-left', call_id: callId, identity, why: 'left' });
+}
+
+async function carryOut(request: Exclude<OutsideRequest, Report>): Promise<void> {
   switch (request.do) {
     case 'connect': {
       const { url, id, secret } = request;
@@ -71,6 +85,7 @@ async function carryOut(request: OutsideRequest): Promise<void> {
       const onFrame = (frame: FrameToRelay) => react(frame, link);
       const options = { url, relayId: id, secret };
       const link: Link = new Link(options, `bench-${process.pid}`, { state, onFrame }, clock, log);
+      relay = link;
       link.start();
       return waitUntil('the welcome of the worker', WELCOME_MS_MAX, () => link.isConnected);
     }
@@ -95,6 +110,10 @@ const server = createServer((req, res) => {
 server.listen(0, '127.0.0.1', () => reply({ port: (server.address() as AddressInfo).port }));
 
 process.on('message', (request: OutsideRequest) => {
+  if ('callId' in request) {
+    report(request);
+    return;
+  }
   carryOut(request).then(
     () => reply({ ok: true }),
     (error: unknown) => reply({ ok: false, error: String(error) }),

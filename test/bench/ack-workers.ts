@@ -8,7 +8,7 @@ import { waitForHttp, type Child, type Supervisor } from '../local/processes.ts'
 import type { BusinessNumber } from '../local/simulator/wire.ts';
 import { RoomlineClient } from '../support/roomline-client.ts';
 import { loadSecrets, writeWorkerSecrets, type StackSecrets } from '../support/stack-secrets.ts';
-import type { OutsideReply, OutsideRequest } from './ack-outside.ts';
+import type { OutsideReply, OutsideRequest, Report } from './ack-outside.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 const READY_MS_MAX = 60_000;
@@ -136,8 +136,13 @@ export class Outside {
     return `http://127.0.0.1:${reply.port}`;
   }
 
+  /** What needs no answer. */
+  tell(report: Report): void {
+    this.process.send(report);
+  }
+
   /** One request at a time. */
-  async ask(request: OutsideRequest): Promise<void> {
+  async ask(request: Exclude<OutsideRequest, Report>): Promise<void> {
     const replied = this.#reply();
     this.process.send(request);
     const reply = await replied;

@@ -6,6 +6,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run: (args: string[]) => Promis
   faults: () => import('./faults.ts'),
   media: () => import('./media.ts'),
   mixing: () => import('./mixing.ts'),
+  routing: () => import('./routing.ts'),
   schedules: () => import('./schedules.ts'),
   setups: () => import('./setups.ts'),
   soak: () => import('./soak.ts'),

@@ -3,6 +3,11 @@ import type { WebSocket } from 'ws';
 import type { CallView } from './roomline-client.ts';
 
 export type Hello = { type: 'hello'; cursor: number; calls: CallView[] };
+/** Who answers calls, as far as that has changed. */
+export type PresenceNotice = {
+  type: 'presence';
+  agents: { agent_id: string; presence: string; calls: number }[];
+};
 export type CallNotice = {
   type: 'ring' | 'claim' | 'call';
   id: number;
@@ -24,6 +29,10 @@ export class EventStream {
   hello: Hello | undefined;
   /** Everything received so far, oldest first. */
   readonly seen: CallNotice[] = [];
+  /** The latest that was said of each agent. */
+  readonly presences = new Map<string, string>();
+  /** Called with each as it comes. */
+  onNotice: (notice: CallNotice) => void = () => {};
   #waiters: Waiter[] = [];
 
   private constructor(socket: WebSocket) {
@@ -42,8 +51,11 @@ export class EventStream {
       socket.on('message', (data: Buffer) => {
         const text = data.toString();
         if (text === 'pong') return;
-        const frame = JSON.parse(text) as Hello | CallNotice;
-        if (frame.type === 'hello') {
+        const frame = JSON.parse(text) as Hello | CallNotice | PresenceNotice;
+        if (frame.type === 'presence') {
+          for (const { agent_id, presence } of frame.agents)
+            stream.presences.set(agent_id, presence);
+        } else if (frame.type === 'hello') {
           stream.hello = frame;
           clearTimeout(timer);
           resolve(stream);
@@ -56,6 +68,7 @@ export class EventStream {
 
   #take(notice: CallNotice): void {
     this.seen.push(notice);
+    this.onNotice(notice);
     const matched = this.#waiters.filter((waiter) => waiter.matches(notice));
     this.#waiters = this.#waiters.filter((waiter) => !matched.includes(waiter));
     for (const waiter of matched) waiter.resolve(notice);

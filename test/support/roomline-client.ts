@@ -26,6 +26,13 @@ export type CallView = {
   room: string;
   contact: { id: string; name: string | null; phone: string | null } | null;
   claimed_by: { agent_id: string; name: string } | null;
+  /** Where it is in its rule. */
+  step: string | null;
+  /** Ids of agents; null where every agent may take it. */
+  ringing_for: string[] | null;
+  waiting_since: string | null;
+  /** When somebody first spoke with the caller. */
+  talked_at: string | null;
   created_at: string;
   ringing_at: string | null;
   answered_at: string | null;
