@@ -72,7 +72,7 @@ export class CallBook {
   }
 
   async #loadLive(): Promise<void> {
-    const calls = await this.#deps.store.findLive();
+    const [calls] = await Promise.all([this.#deps.store.findLive(), this.#deps.prepare(null)]);
     this.#rereadAtMs = this.#deps.now() + REREAD_MS;
     for (const call of calls) this.#live.set(call.id, call);
     const due = Math.min(...calls.map(dueAtMs));

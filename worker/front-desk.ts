@@ -50,7 +50,14 @@ export class FrontDesk {
   readonly #deps: FrontDeskDeps;
   /** Rule sets never change; running calls keep theirs. */
   readonly #rulesByVersion = new Map<number, VersionedRules>();
-  #current: { people: KnownPeople; rules: VersionedRules; readAtMs: number } | null = null;
+  #current: {
+    readonly people: KnownPeople;
+    readonly rules: VersionedRules;
+    readonly readAtMs: number;
+    readonly revision: number;
+  } | null = null;
+  /** Counts the changes that were heard of. */
+  #revision = 0;
   #reading: Promise<void> | null = null;
   #published = new Map<AgentId, string>();
   #isOffering = false;
@@ -62,25 +69,35 @@ export class FrontDesk {
 
   /** What was read of people and rules is not true any more. */
   forget(): void {
-    this.#current = null;
+    this.#revision += 1;
+    this.#reading = null;
   }
 
   /** Reads what a decision on this call needs and memory lacks. */
   async prepare(call: Call | null): Promise<void> {
     const { now, people } = this.#deps;
-    if (!this.#current || now() - this.#current.readAtMs > REREAD_MS) {
-      this.#reading ??= this.#read().finally(() => (this.#reading = null));
-      await this.#reading;
-    }
+    if (this.#current?.revision !== this.#revision) await this.#readOnce();
+    // Callers do not wait for what most likely has not changed.
+    else if (now() - this.#current.readAtMs > REREAD_MS) this.#readOnce().catch(() => undefined);
     const version = call?.flow?.version ?? null;
     if (version === null || this.#rulesByVersion.has(version)) return;
     this.#rulesByVersion.set(version, await people.rulesOf(version));
   }
 
-  async #read(): Promise<void> {
+  #readOnce(): Promise<void> {
+    if (this.#reading) return this.#reading;
+    const reading = this.#read(this.#revision).finally(() => {
+      if (this.#reading === reading) this.#reading = null;
+    });
+    this.#reading = reading;
+    return reading;
+  }
+
+  async #read(revision: number): Promise<void> {
     const { people, now } = this.#deps;
     const [known, rules] = await Promise.all([people.people(), people.rules()]);
-    this.#current = { people: known, rules, readAtMs: now() };
+    if (revision < (this.#current?.revision ?? 0)) return;
+    this.#current = { people: known, rules, readAtMs: now(), revision };
     this.#rulesByVersion.set(rules.version, rules);
   }
 

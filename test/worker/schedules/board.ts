@@ -11,16 +11,17 @@ import {
   type Decision,
   type Dial,
 } from '../../../worker/domain/call.ts';
-import type { CallId, ContactId, NumberId } from '../../../worker/domain/ids.ts';
+import type { AgentId, CallId, ContactId, NumberId } from '../../../worker/domain/ids.ts';
 import { JOB_LEASE_MS, type JobResult, type PendingJob } from '../../../worker/domain/job.ts';
 import { matchOutbound, type OutboundNews } from '../../../worker/domain/match-outbound.ts';
 import type { Absence, Absences, CallStore, Contact, StoredEntry } from '../../../worker/ports.ts';
+import { FrontDesk, type Attendance } from '../../../worker/front-desk.ts';
 import { RelayDesk } from '../../../worker/relay-desk.ts';
 import type { Delivery } from '../../../worker/switchboard.ts';
+import { attendanceIn, centre } from './centre.ts';
 import type { Writer } from './record.ts';
 import type { Simulation } from './simulation.ts';
 import type { Host, SocketSet, TestSocket } from './sockets.ts';
-import { NOBODY } from '../../../worker/domain/desk.ts';
 
 const ALARM_RETRY_MS = 1_000;
 
@@ -29,6 +30,8 @@ export interface BoardDeps {
   readonly store: CallStore;
   readonly sockets: SocketSet;
   readonly absences: Map<string, Absence>;
+  /** What the Durable Object's storage has of agents. */
+  readonly attendance: Map<string, Attendance>;
   /** The alarm in the Durable Object's storage. */
   readonly readAlarm: () => number | null;
   readonly setAlarm: (board: Board, atMs: number) => Promise<void>;
@@ -57,6 +60,7 @@ export class Board implements Writer, Host {
   readonly sockets: SocketSet;
   readonly book: CallBook;
   readonly desk: RelayDesk;
+  readonly people: FrontDesk;
   readonly #deps: BoardDeps;
   readonly #store: CallStore;
   readonly #dialling = new Map<string, CallId>();
@@ -77,11 +81,11 @@ export class Board implements Writer, Host {
       store: this.#store,
       now,
       wakeAt: (atMs) => this.#wakeAt(atMs),
-      prepare: async () => {},
-      deskFor: () => NOBODY,
+      prepare: (call) => this.people.prepare(call),
+      deskFor: (id, call, calls) => this.people.deskFor(id, call, calls),
       place: (present) => this.desk.place(present),
       pause: (ms) => this.#pause(ms),
-      act: (call, decision, entry) => this.#act(call, decision, entry),
+      act: (call, decision, entry, before) => this.#act(call, decision, entry, before),
       resume: (call) => this.desk.resume(call),
       // Subscribers are told; the schedules have none.
       missed: () => undefined,
@@ -94,6 +98,15 @@ export class Board implements Writer, Host {
       now,
       quality: { isWanted: () => false, publish: () => undefined },
       wakeAt: (atMs) => this.#wakeAt(atMs),
+    });
+    this.people = new FrontDesk({
+      book: this.book,
+      people: centre,
+      attendance: attendanceIn(deps.attendance),
+      isConnected: () => true,
+      now,
+      wakeAt: (atMs) => this.#wakeAt(atMs),
+      publish: () => undefined,
     });
   }
 
@@ -188,6 +201,11 @@ export class Board implements Writer, Host {
     return this.#work(() => this.book.apply(id, { type: 'claim', claim }));
   }
 
+  decline(id: CallId, agentId: AgentId): Promise<Call | null> {
+    const event = { type: 'ring-ended', agentId, why: 'declined' } as const;
+    return this.#work(() => this.book.apply(id, event));
+  }
+
   end(id: CallId, actor: Actor): Promise<Call | null> {
     return this.#work(() => this.book.apply(id, { type: 'end', actor }));
   }
@@ -215,7 +233,9 @@ export class Board implements Writer, Host {
 
   // ---- acting on decisions, time ---------------------------------------------------------------------------------------------
 
-  #act(call: Call, decision: Decision, entry: StoredEntry): void {
+  #act(call: Call, decision: Decision, entry: StoredEntry, before: Call | null): void {
+    // What it does about it goes on, and the memory stays meanwhile.
+    void this.#work(async () => this.people.decided(before, call));
     this.#deps.acted(this, call, decision, entry);
     const isKept = this.#deps.isSilentAboutHold && entry.type === 'held';
     for (const message of isKept ? [] : decision.messages) this.desk.tell(call, message);
@@ -254,6 +274,7 @@ export class Board implements Writer, Host {
     const done = await Promise.allSettled([
       this.book.tickDue(),
       this.desk.watch().then((atMs) => this.#wakeAt(atMs)),
+      this.people.watch().then((atMs) => this.#wakeAt(atMs)),
     ]);
     for (const { status } of done) {
       if (status === 'rejected') await this.#wakeAt(this.#deps.sim.nowMs + ALARM_RETRY_MS);

@@ -26,7 +26,10 @@ export function deliveryOf(
   call: MetaCall,
   news: MetaNews,
   nowMs: number,
-  more: Pick<CallPolicy, 'hasFallbackText' | 'recording'> & { readonly hidesOpaque: boolean },
+  more: Pick<CallPolicy, 'hasFallbackText' | 'recording'> & {
+    readonly hidesOpaque: boolean;
+    readonly payload: string | null;
+  },
 ): Delivery {
   const atMs = wholeSecond(nowMs);
   const { user, wacid: providerCallId } = call;
@@ -60,7 +63,7 @@ export function deliveryOf(
           ...number,
           id,
           caller,
-          payload: null,
+          payload: more.payload,
           routing: NO_FACTS,
           policy: { hasFallbackText, isLeftToVoicemail, recording },
           ...offered,

@@ -29,6 +29,19 @@ export class Judge {
     this.violations.push({ kind, callId, detail, atMs: this.#sim.nowMs - this.#startMs });
   };
 
+  /** Nobody is rung who has another call, or rings for another. */
+  rung({ call, entry }: Commit, all: ReadonlyMap<string, readonly Commit[]>): void {
+    const last = all.get(call.id)?.at(-2)?.call;
+    const before = last ? ringsOf(last) : [];
+    for (const agentId of ringsOf(call)) {
+      if (before.includes(agentId)) continue;
+      const rival = [...all.values()]
+        .map((commits) => commits.at(-1)?.call)
+        .find((other) => other && other.id !== call.id && hasAgent(other, agentId));
+      if (rival) this.violated('rung-twice', call.id, `${agentId} by ${entry.type}, ${rival.id}`);
+    }
+  }
+
   /** Every committed version is looked at. */
   committed({ call, entry }: Commit, before: readonly Commit[]): void {
     const { id } = call;
@@ -58,3 +71,13 @@ export class Judge {
     }
   }
 }
+
+const ringsOf = ({ flow, outcome }: Commit['call']): string[] => {
+  const stage = outcome ? null : (flow?.stage ?? null);
+  return stage?.kind === 'ring' || stage?.kind === 'queue'
+    ? stage.search.rung.map(({ agentId }) => agentId)
+    : [];
+};
+
+const hasAgent = (call: Commit['call'], agentId: string): boolean =>
+  !call.outcome && (call.claim?.agentId === agentId || ringsOf(call).includes(agentId));

@@ -37,6 +37,8 @@ function watchConnected(schedule: Schedule, call: MetaCall): void {
   const plan = schedule.started.find(({ callId }) => callId === call.callId)?.plan;
   // In a room that is open to everybody nobody in particular is expected.
   if (plan?.kind === 'outbound' && plan.target === 'room') return;
+  // Callers in a queue hear music, and the queue ends by itself.
+  if (world.record.commits.get(call.callId)?.at(-1)?.call.flow?.stage) return;
   const isServed = world
     .sessionsOf(call)
     .some((session) => session.isUp && session.isOpen && session.heard().length > 0);

@@ -1,5 +1,6 @@
 // What a schedule consists of, as data that fast-check makes and shrinks: calls, what people do in them, and what goes wrong.
 import fc from 'fast-check';
+import { anyPayload, type Payload } from './centre.ts';
 import { soundPlan, type SoundPlan } from './sound.ts';
 import { ARMED, DISRUPTIONS, type ArmedFault, type Fault } from './faults.ts';
 
@@ -8,6 +9,8 @@ export interface AgentPlan {
   readonly agent: 0 | 1 | 2;
   /** After the call was announced or requested. */
   readonly claimsAfterMs: number;
+  /** Does not want the call, instead. */
+  readonly declines: boolean;
   /** After the seat was given; null for somebody who never comes. */
   readonly joinsAfterMs: number | null;
   /** After joining; null for somebody who stays. */
@@ -37,6 +40,8 @@ export interface InboundPlan extends CallPlan {
   readonly kind: 'inbound';
   /** How long the provider lets it ring; the longest stands for one that never gives up by itself. */
   readonly ringLimitMs: number;
+  /** Which rule takes it. */
+  readonly payload: Payload | null;
 }
 
 export interface OutboundPlan extends CallPlan {
@@ -86,7 +91,8 @@ const maybe = (share: number): fc.Arbitrary<number | null> =>
 
 const agentPlan: fc.Arbitrary<AgentPlan> = fc.record({
   agent: fc.constantFrom(0, 1, 2),
-  claimsAfterMs: fc.oneof(fc.nat(1_500), fc.nat(9_000), fc.constantFrom(400, 800)),
+  claimsAfterMs: fc.oneof(fc.nat(1_500), fc.nat(9_000), fc.nat(30_000), fc.constantFrom(400, 800)),
+  declines: fc.nat(5).map((choice) => choice === 0),
   joinsAfterMs: fc.oneof(
     { weight: 6, arbitrary: fc.integer({ min: 50, max: 1_500 }) },
     { weight: 2, arbitrary: fc.integer({ min: 1_500, max: 9_000 }) },
@@ -113,6 +119,7 @@ const callPlan = {
 const eager: fc.Arbitrary<AgentPlan> = fc.record({
   agent: fc.constantFrom(0, 1, 2),
   claimsAfterMs: fc.integer({ min: 300, max: 3_000 }),
+  declines: fc.constant(false),
   joinsAfterMs: fc.integer({ min: 50, max: 1_000 }),
   leavesAfterMs: maybe(2),
   leaves: fc.constantFrom('left', 'lost'),
@@ -127,6 +134,7 @@ const talk = {
 const inboundOnly = {
   kind: fc.constant('inbound'),
   ringLimitMs: fc.constantFrom(32_000, 60_000, 600_000),
+  payload: anyPayload,
 } as const;
 const inbound: fc.Arbitrary<InboundPlan> = fc.record({ ...callPlan, ...inboundOnly });
 

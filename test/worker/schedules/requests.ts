@@ -15,6 +15,7 @@ const ANSWER_MS_MAX = 30_000;
 const NOBODY: AgentPlan = {
   agent: 0,
   claimsAfterMs: 0,
+  declines: false,
   joinsAfterMs: null,
   leavesAfterMs: null,
   leaves: 'left',

@@ -164,7 +164,11 @@ export class Schedule {
     const { sim, people, meta, faults } = this.world;
     const isClaimed = plan.kind === 'inbound' || plan.target === 'agent';
     for (const agent of isClaimed ? plan.agents : []) {
-      sim.after(agent.claimsAfterMs, () => people.claim(callId, agentIdOf(agent), agent));
+      sim.after(agent.claimsAfterMs, () =>
+        agent.declines
+          ? this.#decline(callId, agentIdOf(agent))
+          : people.claim(callId, agentIdOf(agent), agent),
+      );
     }
     for (const { afterMs, command } of plan.steers) {
       sim.after(afterMs, () => void this.#steer(callId, command));
@@ -192,6 +196,15 @@ export class Schedule {
     );
     if (!call) return { state: 'unknown', claimedBy: null };
     return { state: call.state, claimedBy: call.outcome ? null : (call.claim?.agentId ?? null) };
+  }
+
+  /** Whoever it fails for goes on ringing. */
+  async #decline(callId: string, agentId: string): Promise<void> {
+    const { sim, faults, record } = this.world;
+    const board = this.world.anyBoard();
+    await answered(sim, board.decline(callId as CallId, agentId as never)).catch(() => null);
+    const last = record.commits.get(callId)?.at(-1);
+    if (last?.entry.type === 'ring-ended') faults.note('ring-declined');
   }
 
   #end(callId: string): void {
@@ -225,6 +238,7 @@ export class Schedule {
       hasFallbackText: plan?.hasFallbackText ?? false,
       recording: plan?.recording ?? null,
       hidesOpaque: plan?.kind === 'outbound' && plan.hidesOpaque,
+      payload: plan?.kind === 'inbound' ? plan.payload : null,
     };
     const delivery = deliveryOf(call, news, this.world.sim.nowMs, more);
     const isLost = news.type === 'terminate' && this.#isHealed && plan?.farewell === 'user-untold';

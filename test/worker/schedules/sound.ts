@@ -89,18 +89,25 @@ export class Player {
 /** What a timeline entry says of the sound after it. Entries that stand here for nothing may not change it. */
 const SAYS: Readonly<Record<string, (audio: CallAudio, before: CallAudio) => boolean>> = {
   answered: () => true,
+  // Rules bring and end music.
+  step: () => true,
+  ready: () => true,
   held: ({ isHeld }) => isHeld,
   'taken-off-hold': ({ isHeld }) => !isHeld,
   playing: ({ playing }, before) => playing !== null && playing.id !== before.playing?.id,
   'playing-stopped': ({ playing }) => playing === null,
-  played: ({ playing }) => playing === null,
+  played: ({ playing }) => playing === null || playing.isLoop,
   'recording-failed': ({ recording }) => recording === 'off',
-  'announcement-failed': ({ playing, recording }) => playing === null && recording === 'off',
+  'announcement-failed': ({ playing, recording }) =>
+    (playing === null || playing.isLoop) && recording === 'off',
   'recording-started': ({ recording }) => recording === 'on',
   'recording-paused': ({ recording }) => recording === 'paused',
   'recording-resumed': ({ recording }) => recording === 'on',
   'recording-stopped': ({ recording }) => recording === 'off',
 };
+
+/** Entries after which the sound may be as before. */
+const MAY_SAY: ReadonlySet<string> = new Set(['answered', 'step', 'ready']);
 
 /** @returns what is wrong with the sound of a decision; null for nothing */
 export function wrongSound(
@@ -109,7 +116,7 @@ export function wrongSound(
 ): string | null {
   const says = SAYS[entry.type];
   const isChanged = JSON.stringify(call.audio) !== JSON.stringify(last.audio);
-  if (isChanged ? !says?.(call.audio, last.audio) : says && entry.type !== 'answered') {
+  if (isChanged ? !says?.(call.audio, last.audio) : says && !MAY_SAY.has(entry.type)) {
     return `${entry.type}, yet ${JSON.stringify(call.audio)}`;
   }
   const before = last.audio.playing;

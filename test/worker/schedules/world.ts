@@ -1,5 +1,6 @@
 // Everything that one schedule takes place in: the provider, relays, LiveKit, people, the record, and the Switchboards between
 // them.
+import type { Attendance } from '../../../worker/front-desk.ts';
 import type { Absence, CallStore } from '../../../worker/ports.ts';
 import { randomFrom, type Random } from '../../bench/random.ts';
 import { Board } from './board.ts';
@@ -56,6 +57,7 @@ export class World {
   readonly #ready = new Set<string>();
   #boards = 0;
   readonly #absences = new Map<string, Absence>();
+  readonly #attendance = new Map<string, Attendance>();
   readonly #alarm: { atMs: number | null } = { atMs: null };
 
   constructor(plan: Plan, options: WorldOptions, listen: WorldListener) {
@@ -114,7 +116,14 @@ export class World {
         const { outcome } = commit.call;
         if (outcome?.reason === 'no-relay' && !before.at(-1)?.call.outcome) faults.note('no-relay');
         if (commit.entry.type === 'announcement-failed') faults.note('announcement-failed');
+        const waits = commit.call.flow?.stage?.kind === 'queue';
+        const waited = before.at(-1)?.call.flow?.stage?.kind === 'queue';
+        if (waits && !waited) faults.note('waited-in-queue');
+        if (waited && commit.entry.type === 'ready') faults.note('taken-from-queue');
+        if (commit.entry.type === 'ring-ended' && commit.entry.detail?.['why'] === 'unanswered')
+          faults.note('ring-unanswered');
         judge.committed(commit, before);
+        if (!faults.happened.has('switchboard-doubled')) judge.rung(commit, this.record.commits);
       },
       hasNoFence: options.control === 'no-fence',
     });
@@ -170,6 +179,7 @@ export class World {
         sim,
         sockets,
         absences,
+        attendance: this.#attendance,
         readAlarm: () => this.#alarm.atMs,
         setAlarm: (board, atMs) => {
           // Storage takes nothing from a Durable Object that was replaced, and holds back what it does afterwards.
