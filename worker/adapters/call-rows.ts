@@ -20,6 +20,7 @@ type SettledData = Pick<
   | 'startedAtMs'
   | 'finishedAtMs'
   | 'talkedAtMs'
+  | 'flow'
 > & {
   claim: Claim | null;
   providerCode?: number;
@@ -45,7 +46,6 @@ type LiveData = SettledData &
     | 'policy'
     | 'audio'
     | 'excluded'
-    | 'flow'
     | 'timers'
     | 'pending'
     | 'nextJobId'
@@ -53,7 +53,7 @@ type LiveData = SettledData &
 
 /** As it may stand in a row: the first release knew less of a call. */
 type StoredData = Partial<LiveData> &
-  Omit<SettledData, 'target' | 'startedAtMs' | 'finishedAtMs' | 'talkedAtMs'> & {
+  Omit<SettledData, 'target' | 'startedAtMs' | 'finishedAtMs' | 'talkedAtMs' | 'flow'> & {
     heard?: LiveData['heard'];
   };
 
@@ -68,6 +68,7 @@ export function rowFromCall(call: Call): Row {
     startedAtMs: call.startedAtMs,
     finishedAtMs: call.finishedAtMs,
     talkedAtMs: call.talkedAtMs,
+    flow: call.flow,
     claim: call.claim,
     ...(call.isRecordingKept ? { isRecordingKept: true } : {}),
     ...(call.outcome?.code === undefined ? {} : { providerCode: call.outcome.code }),
@@ -90,7 +91,6 @@ export function rowFromCall(call: Call): Row {
     policy: call.policy,
     audio: call.audio,
     excluded: call.excluded,
-    flow: call.flow,
     timers: call.timers,
     pending: call.pending,
     nextJobId: call.nextJobId,

@@ -85,7 +85,7 @@ export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
       outcome: result,
       followUp: followUpOf(call, result),
       // Where it was is told by the timeline.
-      flow: call.flow && { ...call.flow, own: [], stage: null },
+      flow: call.flow && { ...call.flow, frames: [], own: [], stage: null },
       endedAtMs: nowMs,
       offerSdp: null,
       answerSdp: null,

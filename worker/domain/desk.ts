@@ -39,7 +39,10 @@ export const ringsAtOnce = ({ strategy, tried }: Search): number =>
 /** Agents who have a call or are rung for it. */
 export function agentsOf(call: Call): AgentId[] {
   const rung = searchOf(call.flow)?.rung.map(({ agentId }) => agentId) ?? [];
-  return call.claim ? [call.claim.agentId, ...rung] : [...rung];
+  // A call of the business rings for the agent whom it is to connect.
+  const chosen =
+    call.target?.kind === 'agent' && call.state === 'ringing' ? [call.target.agentId] : [];
+  return call.claim ? [call.claim.agentId, ...rung] : [...chosen, ...rung];
 }
 
 /** How many calls each agent has or is rung for. */

@@ -99,7 +99,8 @@ export class World {
       rooms,
       people: this.people,
       asked: listen.asked,
-      wasReady: (callId) => this.#ready.has(callId),
+      // A queue is heard without anybody.
+      wasReady: (callId) => this.#ready.has(callId) || this.#wasQueued(callId),
       isEndConfirmed: (callId) =>
         (this.record.commits.get(callId) ?? []).some(({ entry }) => entry.type === 'end-confirmed'),
       violated,
@@ -144,6 +145,11 @@ export class World {
         }),
     );
     this.board = this.#newBoard(new SocketSet(), this.#absences);
+  }
+
+  #wasQueued(callId: string): boolean {
+    const commits = this.record.commits.get(callId) ?? [];
+    return commits.some(({ call }) => call.flow?.stage?.kind === 'queue');
   }
 
   // ---- relays ----------------------------------------------------------------------------------------------------------------
