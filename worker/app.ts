@@ -5,6 +5,7 @@ import { authenticate } from './http/authentication.ts';
 import { callAudioRoutes } from './http/call-audio-routes.ts';
 import { callRoutes } from './http/call-routes.ts';
 import { contactRoutes } from './http/contact-routes.ts';
+import { deliveryRoutes } from './http/delivery-routes.ts';
 import { docsPage } from './http/docs-page.ts';
 import { eventRoutes } from './http/event-routes.ts';
 import { forwardRoutes } from './http/forward-routes.ts';
@@ -24,6 +25,7 @@ import { logRequests } from './http/request-log.ts';
 import { newRoutes } from './http/routes.ts';
 import { startCallRoute } from './http/start-call-route.ts';
 import { statsRoutes } from './http/stats-routes.ts';
+import { webhookEndpointRoutes } from './http/webhook-endpoint-routes.ts';
 import { webhookRoutes } from './http/webhook-routes.ts';
 import type { Services } from './services.ts';
 
@@ -66,6 +68,8 @@ export function createApp(services: Services) {
   app.route('/v1', numberRoutes(services));
   app.route('/v1', numberCallingRoutes(services));
   app.route('/v1', forwardRoutes(services));
+  app.route('/v1', webhookEndpointRoutes(services));
+  app.route('/v1', deliveryRoutes(services));
   app.route('/v1', agentRoutes(services));
   app.route('/v1', contactRoutes(services));
   app.route('/v1', permissionRoutes(services));

@@ -1,9 +1,10 @@
 // Composition root of the worker: bindings -> configuration -> services -> app, once per isolate.
-import { waitUntil } from 'cloudflare:workers';
+import { exports, waitUntil } from 'cloudflare:workers';
 import { createCallReader } from './adapters/call-reader-d1.ts';
 import { createIdempotencyStore } from './adapters/idempotency-d1.ts';
 import { createContactStore } from './adapters/contact-store-d1.ts';
 import { openDatabase } from './adapters/database.ts';
+import { createDeliveryStore } from './adapters/delivery-store-d1.ts';
 import { createDirectory } from './adapters/directory-d1.ts';
 import { createForwardStore } from './adapters/forward-store-d1.ts';
 import { createNumberStore } from './adapters/number-store-d1.ts';
@@ -13,12 +14,15 @@ import { createPromptStore } from './adapters/prompt-store-d1.ts';
 import { createRateStore } from './adapters/rate-store-d1.ts';
 import { createRecordingStore } from './adapters/recording-store-d1.ts';
 import { createUsageReader } from './adapters/usage-reader-d1.ts';
+import { createWebhookStore } from './adapters/webhook-store-d1.ts';
 import { createApp } from './app.ts';
 import { ConfigError, parseConfig } from './config.ts';
 import type { Env } from './env.ts';
+import { catchUpDeliveries } from './handlers/deliver-events.ts';
 import { retryForwards } from './handlers/forward-webhook.ts';
 import { sweepAudio } from './handlers/sweep-audio.ts';
 import { Problem, problemResponse } from './http/problems.ts';
+import type { Outgoing } from './outgoing.ts';
 import type { Services } from './services.ts';
 
 export { Outgoing } from './outgoing.ts';
@@ -46,6 +50,8 @@ function servicesOf(env: Env): Services {
     idempotency: createIdempotencyStore(db),
     prompts: createPromptStore(db),
     recordings: createRecordingStore(db),
+    webhooks: createWebhookStore(db),
+    deliveries: createDeliveryStore(db),
     audio: env.AUDIO ?? null,
     openCodec: openOpus,
     switchboard: () => env.SWITCHBOARD.get(env.SWITCHBOARD.idFromName(SWITCHBOARD_NAME), options),
@@ -67,10 +73,15 @@ export default {
     return app.fetch(request, env, ctx);
   },
 
-  /** Every minute: webhook bodies that could not be passed on yet, audio whose time is over. */
+  /** Every minute: webhook bodies that could not be passed on yet, audio whose time is over, events for endpoints of users. */
   async scheduled(_controller, env) {
     const services = servicesOf(env);
-    const done = await Promise.allSettled([retryForwards(services), sweepAudio(services)]);
+    const { Outgoing: outgoing } = exports as unknown as { Outgoing: Pick<Outgoing, 'sendEvents'> };
+    const done = await Promise.allSettled([
+      retryForwards(services),
+      sweepAudio(services),
+      catchUpDeliveries(services, (endpointId) => outgoing.sendEvents(endpointId)),
+    ]);
     for (const result of done) if (result.status === 'rejected') throw result.reason;
   },
 } satisfies ExportedHandler<Env>;

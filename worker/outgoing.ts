@@ -1,13 +1,16 @@
 // Requests to the provider and to LiveKit, made in the stateless worker on the Switchboard's behalf, so that slow replies cannot
 // use up the Switchboard's connections. One attempt per call of `run`; repeating is decided by `domain/job.ts`.
 import { WorkerEntrypoint } from 'cloudflare:workers';
+import { createCallReader } from './adapters/call-reader-d1.ts';
 import { createContactStore } from './adapters/contact-store-d1.ts';
 import { openDatabase } from './adapters/database.ts';
+import { createDeliveryStore } from './adapters/delivery-store-d1.ts';
 import { createDirectory } from './adapters/directory-d1.ts';
 import { doRoomJob } from './adapters/livekit.ts';
 import { createPermissionStore } from './adapters/permission-store-d1.ts';
 import type { CallRequest, Provider, UserAddress } from './adapters/provider.ts';
 import { createRateStore } from './adapters/rate-store-d1.ts';
+import { createWebhookStore } from './adapters/webhook-store-d1.ts';
 import { parseConfig, type Config } from './config.ts';
 import type { AskWording, Call } from './domain/call.ts';
 import type { CallId, ContactId, NumberId } from './domain/ids.ts';
@@ -15,6 +18,11 @@ import type { GraphAction, Job, JobResult } from './domain/job.ts';
 import type { Outcome } from './domain/outcome.ts';
 import type { Env } from './env.ts';
 import { sendPermissionRequest } from './handlers/ask-permission.ts';
+import {
+  prepareDeliveries,
+  sendDeliveries,
+  type DeliverServices,
+} from './handlers/deliver-events.ts';
 import { openProvider } from './handlers/open-provider.ts';
 import { recordCall } from './handlers/record-call.ts';
 import type { Services } from './services.ts';
@@ -79,6 +87,36 @@ export class Outgoing extends WorkerEntrypoint<Env> {
       // Failed before anything was sent: the record could not be read, or a key is missing.
       return { ok: false, kind: 'unavailable', message: 'the request could not be prepared' };
     }
+  }
+
+  /**
+   * Takes up events that endpoints of users are told of. Returns once they cannot be left out any more; they are sent afterwards.
+   *
+   * @returns whether there are endpoints at all
+   */
+  async deliverEvents(): Promise<boolean> {
+    const { enabled, given } = await prepareDeliveries(this.#deliverServices());
+    const { Outgoing: others } = this.ctx.exports as unknown as { Outgoing: Outgoing };
+    this.ctx.waitUntil(Promise.all(given.map((id) => others.sendEvents(id))));
+    return enabled.length > 0;
+  }
+
+  /** Sends one endpoint what is due. Each needs an invocation of its own, because one may have six connections. Never throws. */
+  async sendEvents(endpointId: string): Promise<void> {
+    const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+    await sendDeliveries(this.#deliverServices(), endpointId, pause);
+  }
+
+  #deliverServices(): DeliverServices {
+    const db = openDatabase(this.env.DB);
+    const now = () => Date.now();
+    return {
+      config: parseConfig({ ...this.env }),
+      calls: createCallReader(db, now),
+      webhooks: createWebhookStore(db),
+      deliveries: createDeliveryStore(db),
+      now,
+    };
   }
 }
 

@@ -1,4 +1,5 @@
 // What the routes and use cases work with; made once per isolate in `index.ts`.
+import type { DeliveryStore } from './adapters/delivery-store-d1.ts';
 import type { Directory } from './adapters/directory-d1.ts';
 import type { CallReader } from './adapters/call-reader-d1.ts';
 import type { ContactStore } from './adapters/contact-store-d1.ts';
@@ -10,6 +11,7 @@ import type { RecordingStore } from './adapters/recording-store-d1.ts';
 import type { PermissionStore } from './adapters/permission-store-d1.ts';
 import type { RateStore } from './adapters/rate-store-d1.ts';
 import type { UsageReader } from './adapters/usage-reader-d1.ts';
+import type { WebhookStore } from './adapters/webhook-store-d1.ts';
 import type { Config } from './config.ts';
 import type { Codec } from './domain/codec.ts';
 import type { Switchboard } from './switchboard.ts';
@@ -27,6 +29,9 @@ export interface Services {
   readonly idempotency: IdempotencyStore;
   readonly prompts: PromptStore;
   readonly recordings: RecordingStore;
+  /** Endpoints of users that events are sent to, and what is sent there. */
+  readonly webhooks: WebhookStore;
+  readonly deliveries: DeliveryStore;
   /** Where audio is kept; null for a deployment without: it has no prompts and records nothing. */
   readonly audio: R2Bucket | null;
   readonly openCodec: () => Codec;

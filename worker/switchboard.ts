@@ -13,6 +13,7 @@ import { createAttendance } from './adapters/attendance.ts';
 import { createPeopleReader } from './adapters/people-d1.ts';
 import { CallBook } from './call-book.ts';
 import { iso, type CallView } from './call-view.ts';
+import { Courier } from './courier.ts';
 import { FrontDesk, type PresenceView } from './front-desk.ts';
 import type { Duty } from './domain/roster.ts';
 import { parseConfig, type Config } from './config.ts';
@@ -37,6 +38,7 @@ import {
 } from './domain/ids.ts';
 import type { PendingJob } from './domain/job.ts';
 import { matchOutbound, type OutboundNews } from './domain/match-outbound.ts';
+import { publicEventOf } from './domain/public-event.ts';
 import type { Env } from './env.ts';
 import { notice, qualityNotice, view } from './notices.ts';
 import type { Outgoing } from './outgoing.ts';
@@ -78,6 +80,7 @@ export class Switchboard extends DurableObject<Env> {
   readonly #desk: RelayDesk;
   readonly #people: FrontDesk;
   readonly #subscribers: EventSockets;
+  readonly #courier = new Courier(() => this.#outgoing().deliverEvents());
   /** Pairs of number and contact that are being dialled: taken before they are stored. */
   readonly #dialling = new Map<string, CallId>();
   #config: Config | null = null;
@@ -281,6 +284,11 @@ export class Switchboard extends DurableObject<Env> {
     return this.#desk.relays();
   }
 
+  /** Somebody may want events sent to an endpoint from now on. */
+  endpointEnabled(): void {
+    this.#courier.enable();
+  }
+
   /** Closes the event streams of an agent whose key is not valid any more. */
   revokeAgent(agentId: AgentId): void {
     closeRevoked(this.ctx, agentTag(agentId));
@@ -383,6 +391,7 @@ export class Switchboard extends DurableObject<Env> {
     this.#lastCursor = Math.max(this.#lastCursor, entry.cursor);
     if (call.state === 'tombstone') void this.#wakeAt(Date.now() + TOMBSTONE_MS);
     else this.#subscribers.publish(notice(call, entry));
+    if (publicEventOf(entry.type) !== null) this.#courier.notify();
   }
 
   async #run(call: Call, job: PendingJob): Promise<void> {
@@ -391,8 +400,10 @@ export class Switchboard extends DurableObject<Env> {
   }
 
   /** The stateless half of this worker. */
-  #outgoing(): Pick<Outgoing, 'run'> {
-    const exports = this.ctx.exports as unknown as { Outgoing: Pick<Outgoing, 'run'> };
+  #outgoing(): Pick<Outgoing, 'run' | 'deliverEvents'> {
+    const exports = this.ctx.exports as unknown as {
+      Outgoing: Pick<Outgoing, 'run' | 'deliverEvents'>;
+    };
     return exports.Outgoing;
   }
 

@@ -2,6 +2,7 @@
 import { drizzle } from 'drizzle-orm/d1';
 import { createCallReader } from '../../worker/adapters/call-reader-d1.ts';
 import { createContactStore } from '../../worker/adapters/contact-store-d1.ts';
+import { createDeliveryStore } from '../../worker/adapters/delivery-store-d1.ts';
 import { createDirectory } from '../../worker/adapters/directory-d1.ts';
 import { createForwardStore } from '../../worker/adapters/forward-store-d1.ts';
 import { createIdempotencyStore } from '../../worker/adapters/idempotency-d1.ts';
@@ -12,6 +13,7 @@ import { createPromptStore } from '../../worker/adapters/prompt-store-d1.ts';
 import { createRateStore } from '../../worker/adapters/rate-store-d1.ts';
 import { createRecordingStore } from '../../worker/adapters/recording-store-d1.ts';
 import { createUsageReader } from '../../worker/adapters/usage-reader-d1.ts';
+import { createWebhookStore } from '../../worker/adapters/webhook-store-d1.ts';
 import { parseConfig } from '../../worker/config.ts';
 import type { Services } from '../../worker/services.ts';
 import { testEnv } from './support.ts';
@@ -39,6 +41,8 @@ export function ownServices(
     idempotency: createIdempotencyStore(db),
     prompts: createPromptStore(db),
     recordings: createRecordingStore(db),
+    webhooks: createWebhookStore(db),
+    deliveries: createDeliveryStore(db),
     audio: testEnv.AUDIO ?? null,
     openCodec: openOpus,
     switchboard: () => testEnv.SWITCHBOARD.get(testEnv.SWITCHBOARD.idFromName('switchboard')),

@@ -109,6 +109,10 @@ describe('a request of the API', () => {
     ],
     'POST /v1/agents': [{ name: 'Ana' }],
     'POST /v1/relays': [{ id: 'relay-f' }],
+    'POST /v1/webhooks': [{ url: 'https://crm.example.com/calls', events: ['call.ended'] }],
+    [`PATCH /v1/webhooks/${CALL_ID}`]: [
+      { url: 'https://crm.example.com/', events: null, enabled: false },
+    ],
     'POST /v1/numbers': [
       {
         provider: '360dialog',
@@ -195,6 +199,8 @@ describe('a request of the API', () => {
       (text) => `/v1/contacts/${text}`,
       (text) => `/v1/contacts/${contactId}/permission?number_id=${text}`,
       (text) => `/v1/forwards?cursor=${text}`,
+      (text) => `/v1/webhooks/${text}`,
+      (text) => `/v1/webhooks/${text}/deliveries?cursor=${text}`,
       (text) => `/v1/usage?from=${text}`,
       (text) => `/v1/usage?number_id=${text}`,
       (text) => `/v1/numbers/${text}`,

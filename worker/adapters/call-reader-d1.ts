@@ -13,6 +13,7 @@ import { roomOfCall, type CallId } from '../domain/ids.ts';
 import type { StoredEntry } from '../ports.ts';
 import { callFromRow } from './call-rows.ts';
 import { entryFromRow } from './call-store-d1.ts';
+import { queryable } from './database.ts';
 import { isKept } from './recording-store-d1.ts';
 
 export type CallReader = ReturnType<typeof createCallReader>;
@@ -80,6 +81,18 @@ export function createCallReader(db: DrizzleD1Database, now: () => number) {
         calls: page.map(viewOfRow),
         next: rows.length > limit && last ? { createdAtMs: last.createdAtMs, id: last.id } : null,
       };
+    },
+
+    /** Those that are there, by id. */
+    async findMany(ids: readonly CallId[]): Promise<ReadonlyMap<CallId, CallView>> {
+      const found = new Map<CallId, CallView>();
+      for (const some of queryable([...new Set(ids)])) {
+        const rows = await select().where(
+          and(inArray(calls.id, some), ne(calls.state, 'tombstone')),
+        );
+        for (const row of rows) found.set(row.call.id as CallId, viewOfRow(row));
+      }
+      return found;
     },
 
     async find(id: CallId): Promise<{ call: CallView; timeline: StoredEntry[] } | null> {

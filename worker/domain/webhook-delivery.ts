@@ -6,7 +6,9 @@ export const DELIVERY_TIMEOUT_MS = 10_000;
  * Waits after each failed attempt, in ms: given up after the eighth, some 32 h after the event. Spec: Standard Webhooks 1.0,
  * "Deliverability and reliability".
  */
-export const RETRY_MS = [5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000];
+export const RETRY_MS = [
+  5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000,
+] as const;
 /** An endpoint at which every attempt has failed for this long is switched off, in ms. */
 export const DISABLE_AFTER_MS = 5 * 24 * 3600_000;
 /** What was sent, and what could not be, is kept this long, in ms from the event. */
