@@ -85,10 +85,10 @@ export function ownDeliveries(startMs = Date.now()) {
     send,
     everyMinute: () => catchUpDeliveries(services, send),
     /** An endpoint that gets what happens from now on. */
-    async endpoint(
+    endpoint: async (
       url = `https://${unique('a')}.receiver.test/`,
       events: PublicEvent[] | null = null,
-    ) {
+    ) => {
       const id = crypto.randomUUID();
       const secret = newSigningSecret();
       const secretSealed = await seal(services.config.TOKEN_ENCRYPTION_KEYS, id, secret);

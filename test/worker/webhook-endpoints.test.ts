@@ -9,8 +9,10 @@ import {
   ADMIN_KEY,
   api,
   connectWebhook,
+  FakeRelay,
   postWebhook,
   request,
+  terminateWebhook,
   testEnv,
   unique,
   until,
@@ -45,8 +47,7 @@ const phoneNumberId = unique('66');
 let callId = '';
 let receivers: Receivers;
 
-const newCall = async (): Promise<string> => {
-  const wacid = unique('wacid.');
+const newCall = async (wacid = unique('wacid.')): Promise<string> => {
   expect((await postWebhook(connectWebhook({ id: wacid, phoneNumberId }))).status).toBe(200);
   const row = await testEnv.DB.prepare('SELECT id FROM calls WHERE provider_call_id = ?')
     .bind(wacid)
@@ -91,7 +92,11 @@ describe('an event', () => {
       url: 'https://ends.receiver.test/',
       events: ['call.ended'],
     });
-    const id = await newCall();
+    const relay = await FakeRelay.connect(await FakeRelay.register());
+    const wacid = unique('wacid.');
+    const id = await newCall(wacid);
+    await postWebhook(terminateWebhook({ id: wacid, phoneNumberId }));
+    relay.close();
     await until('the end at both', () =>
       [all, ends].every(({ body: { url } }) =>
         receivers.at(url).some(({ event }) => event.type === 'call.ended'),
@@ -166,7 +171,7 @@ describe('an event', () => {
   it('is among 500 sent once each, those of a call in their order', async () => {
     const { endpoint, everyMinute } = ownDeliveries();
     const [one, other] = [await endpoint(), await endpoint()];
-    const callIds = await Promise.all(Array.from({ length: 10 }, newCall));
+    const callIds = await Promise.all(Array.from({ length: 10 }, () => newCall()));
     const { results } = await testEnv.DB.prepare('SELECT max(id) AS id FROM call_events').all();
     for (let round = 0; round < 25; round++) {
       for (const id of callIds) await happened(id, 'held', 'taken-off-hold');
@@ -174,7 +179,7 @@ describe('an event', () => {
     await everyMinute();
     for (const { url } of [one, other]) {
       const written = receivers.at(url).filter(({ id }) => evt(id) > Number(results[0]?.['id']));
-      const sent = written.filter(({ event }) => /held$/.test(event.type));
+      const sent = written.filter(({ event }) => event.type.endsWith('held'));
       expect(sent).toHaveLength(500);
       expect(new Set(sent.map(({ id }) => id)).size).toBe(500);
       for (const callId of callIds) {
@@ -412,7 +417,6 @@ describe('an endpoint', () => {
     [{ url: 'http://127.0.0.1:8080/' }, 'url'],
     [{ url: 'https://crm.local/' }, 'url'],
     [{ url: 'https://me:secret@crm.example.com/' }, 'url'],
-    [{ url: 'https://xn--a.example.com/' }, 'url'],
     [{}, 'url'],
     [{ url: 'https://crm.example.com/', events: [] }, 'events'],
     [{ url: 'https://crm.example.com/', events: ['call.exploded'] }, 'events.0'],
