@@ -12,7 +12,7 @@ import type {
 import type { Member } from '../../../../worker/domain/roster.ts';
 import { ruleSet, type RuleSet } from '../../../../worker/domain/rules.ts';
 import { dueAtMs, step } from '../../../../worker/domain/step.ts';
-import { NO_FACTS } from '../../../../worker/domain/step-inbound.ts';
+import { NO_FACTS, NO_POLICY } from '../../../../worker/domain/step-inbound.ts';
 
 export const START_MS = 1_790_000_000_000;
 
@@ -96,7 +96,7 @@ export class Floor {
       caller: { contactId: `contact-${id}` as ContactId },
       payload: null,
       routing: NO_FACTS,
-      policy: { hasFallbackText: false, isLeftToVoicemail: false, recording: null },
+      policy: NO_POLICY,
       sdp: 'v=0',
       offeredAtMs: this.nowMs,
       answerLimitMs: 30_000,
