@@ -1,6 +1,7 @@
 // All routes of the worker, their order, and what happens to errors.
 import { cors } from 'hono/cors';
 import { agentRoutes } from './http/agent-routes.ts';
+import { apiKeyRoutes } from './http/api-key-routes.ts';
 import { authenticate } from './http/authentication.ts';
 import { callAudioRoutes } from './http/call-audio-routes.ts';
 import { callRoutes } from './http/call-routes.ts';
@@ -17,6 +18,7 @@ import { numberRoutes } from './http/number-routes.ts';
 import { permissionRoutes } from './http/permission-routes.ts';
 import { notFound, onError } from './http/problems.ts';
 import { promptRoutes } from './http/prompt-routes.ts';
+import { sessionRoutes, signInRoute } from './http/session-routes.ts';
 import { recordingRoutes } from './http/recording-routes.ts';
 import { relayAudioRoutes } from './http/relay-audio-routes.ts';
 import { relayConnectRoute } from './http/relay-connect-route.ts';
@@ -37,7 +39,8 @@ export function createApp(services: Services) {
   app.notFound(notFound);
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.route('/webhooks', webhookRoutes(services, guard));
-  // Keys travel in headers, never in cookies, so any page may call the API with the key that it was given.
+  // Any page may call the API with a key that it was given. Cookies are sent along by no page but our own: this allows no
+  // credentials, and `requireOwnPage` asks again.
   app.use('/v1/*', cors());
   app.doc31('/v1/openapi.json', {
     openapi: '3.1.0',
@@ -51,13 +54,23 @@ export function createApp(services: Services) {
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',
-    description: 'ADMIN_API_KEY, or the key of an agent',
+    description: 'ADMIN_API_KEY, or the key of an agent or of a program',
+  });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'session', {
+    type: 'apiKey',
+    in: 'cookie',
+    name: '__Host-roomline_session',
+    description:
+      'What signing in gives a browser. Requests that change something carry the header `X-CSRF-Token` of `GET /v1/session` as well.',
   });
   app.get('/docs', (c) => c.html(docsPage('/v1/openapi.json')));
   app.route('/v1', relayConnectRoute(services, guard));
   app.route('/v1', relayAudioRoutes(services, guard));
-  // Whatever is added below needs an API key.
+  app.route('/v1', signInRoute(services, guard));
+  // Whatever is added below needs a key, or somebody who has signed in.
   app.use('/v1/*', authenticate(services, guard), checkJsonBody());
+  app.route('/v1', sessionRoutes(services));
+  app.route('/v1', apiKeyRoutes(services));
   app.route('/v1', relayRoutes(services));
   app.route('/v1', callRoutes(services));
   app.route('/v1', startCallRoute(services));

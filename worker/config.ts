@@ -82,6 +82,15 @@ const variables = z.object({
   LOCATION_HINT: z
     .enum(['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'])
     .optional(),
+  /** Where people sign in before their requests come here, and the tag of that Access application. Empty: nowhere. */
+  ACCESS_TEAM_DOMAIN: z
+    .string()
+    .regex(/^(|[a-z0-9-]+\.cloudflareaccess\.com)$/, 'expected <team>.cloudflareaccess.com')
+    .default(''),
+  ACCESS_AUD: z
+    .string()
+    .regex(/^[0-9a-f]{0,128}$/, 'expected the tag of the Access application, hex digits')
+    .default(''),
   /** Endpoints of users may be plain http on this machine, for trying things out. */
   ALLOW_LOOPBACK: z
     .enum(['', '0', '1'], 'expected 1 or 0')
@@ -90,11 +99,17 @@ const variables = z.object({
 });
 
 /** Every variable that the worker reads. */
-export const settings = variables.refine(
-  // A worker whose LiveKit is on this machine runs on it; one that was deployed could not reach it.
-  ({ ALLOW_LOOPBACK, LIVEKIT_URL }) => !ALLOW_LOOPBACK || isLoopback(new URL(LIVEKIT_URL)),
-  { path: ['ALLOW_LOOPBACK'], error: 'expected 0 unless LIVEKIT_URL is on this machine' },
-);
+export const settings = variables
+  .refine(
+    // A worker whose LiveKit is on this machine runs on it; one that was deployed could not reach it.
+    ({ ALLOW_LOOPBACK, LIVEKIT_URL }) => !ALLOW_LOOPBACK || isLoopback(new URL(LIVEKIT_URL)),
+    { path: ['ALLOW_LOOPBACK'], error: 'expected 0 unless LIVEKIT_URL is on this machine' },
+  )
+  // Tokens of every application of the team would do without the tag.
+  .refine(
+    ({ ACCESS_TEAM_DOMAIN, ACCESS_AUD }) => (ACCESS_TEAM_DOMAIN === '') === (ACCESS_AUD === ''),
+    { path: ['ACCESS_AUD'], error: 'expected together with ACCESS_TEAM_DOMAIN' },
+  );
 export type Config = z.infer<typeof settings>;
 
 /** Thrown when the worker cannot run as configured; the message names every problem and holds no value. */

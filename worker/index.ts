@@ -1,5 +1,7 @@
 // Composition root of the worker: bindings -> configuration -> services -> app, once per isolate.
 import { exports, waitUntil } from 'cloudflare:workers';
+import { openAccess } from './adapters/access-tokens.ts';
+import { createApiKeyStore } from './adapters/api-key-store-d1.ts';
 import { createCallReader } from './adapters/call-reader-d1.ts';
 import { createIdempotencyStore } from './adapters/idempotency-d1.ts';
 import { createContactStore } from './adapters/contact-store-d1.ts';
@@ -13,6 +15,8 @@ import { createPermissionStore } from './adapters/permission-store-d1.ts';
 import { createPromptStore } from './adapters/prompt-store-d1.ts';
 import { createRateStore } from './adapters/rate-store-d1.ts';
 import { createRecordingStore } from './adapters/recording-store-d1.ts';
+import { createRightsReader } from './adapters/rights-reader-d1.ts';
+import { createSessionStore } from './adapters/session-store-d1.ts';
 import { createUsageReader } from './adapters/usage-reader-d1.ts';
 import { createWebhookStore } from './adapters/webhook-store-d1.ts';
 import { createApp } from './app.ts';
@@ -40,6 +44,10 @@ function servicesOf(env: Env): Services {
   return {
     config,
     directory: createDirectory(db),
+    rights: createRightsReader(db),
+    sessions: createSessionStore(db),
+    apiKeys: createApiKeyStore(db),
+    access: openAccess(config, () => Date.now()),
     numbers: createNumberStore(db),
     forwards: createForwardStore(db),
     calls: createCallReader(db, () => Date.now()),

@@ -4,16 +4,21 @@ import { ROLES, type Role } from './domain/roster.ts';
 import { Problem } from './http/problems.ts';
 import type { Agent } from './ports.ts';
 
-export interface Principal {
+export interface Rights {
   readonly role: Role;
   /** The person; null for the operator's key and for programs. */
   readonly agent: Agent | null;
   /** Teams whose calls they see beside their own; null: every call. */
   readonly teams: readonly string[] | null;
-  /** SHA-256 of the key that they showed, hex; what was opened with it is closed by it. Absent for the operator's. */
-  readonly keyHash?: string;
   /** For the record: `admin` for the operator's key, else the id of the person or of the program's key. */
   readonly actor: string;
+}
+
+export interface Principal extends Rights {
+  /** SHA-256 of what they showed, hex; what was opened with it is closed by it. Absent for the operator's key. */
+  readonly keyHash?: string;
+  /** From then on it opens nothing, in epoch ms; absent for what has no end. */
+  readonly untilMs?: number;
 }
 
 /** Who shows `ADMIN_API_KEY`. */

@@ -1,5 +1,7 @@
 // What the routes and use cases work with; made once per isolate in `index.ts`.
 import type { DeliveryStore } from './adapters/delivery-store-d1.ts';
+import type { AccessTokens } from './adapters/access-tokens.ts';
+import type { ApiKeyStore } from './adapters/api-key-store-d1.ts';
 import type { Directory } from './adapters/directory-d1.ts';
 import type { CallReader } from './adapters/call-reader-d1.ts';
 import type { ContactStore } from './adapters/contact-store-d1.ts';
@@ -10,6 +12,8 @@ import type { PromptStore } from './adapters/prompt-store-d1.ts';
 import type { RecordingStore } from './adapters/recording-store-d1.ts';
 import type { PermissionStore } from './adapters/permission-store-d1.ts';
 import type { RateStore } from './adapters/rate-store-d1.ts';
+import type { RightsReader } from './adapters/rights-reader-d1.ts';
+import type { SessionStore } from './adapters/session-store-d1.ts';
 import type { UsageReader } from './adapters/usage-reader-d1.ts';
 import type { WebhookStore } from './adapters/webhook-store-d1.ts';
 import type { Config } from './config.ts';
@@ -19,6 +23,11 @@ import type { Switchboard } from './switchboard.ts';
 export interface Services {
   readonly config: Config;
   readonly directory: Directory;
+  readonly rights: RightsReader;
+  readonly sessions: SessionStore;
+  readonly apiKeys: ApiKeyStore;
+  /** Null where no Access application stands before this worker. */
+  readonly access: AccessTokens | null;
   readonly numbers: NumberStore;
   readonly forwards: ForwardStore;
   readonly calls: CallReader;

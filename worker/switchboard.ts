@@ -5,7 +5,7 @@ import { PING, PONG } from '../relay/protocol.ts';
 import { createAbsences } from './adapters/absences.ts';
 import { createCallStore } from './adapters/call-store-d1.ts';
 import { openDatabase } from './adapters/database.ts';
-import { agentTag, EventSockets, type CallNotice } from './adapters/event-sockets.ts';
+import { agentTag, EventSockets, keyTag, type CallNotice } from './adapters/event-sockets.ts';
 import { closeRevoked } from './adapters/revoked-sockets.ts';
 import type { LiveKitAccess } from './adapters/livekit.ts';
 import { RelaySockets, relayTag } from './adapters/relay-sockets.ts';
@@ -91,7 +91,7 @@ export class Switchboard extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = createCallStore(openDatabase(env.DB));
-    this.#subscribers = new EventSockets(ctx);
+    this.#subscribers = new EventSockets(ctx, () => Date.now());
     this.#book = new CallBook({
       store: this.#store,
       now: () => Date.now(),
@@ -290,8 +290,15 @@ export class Switchboard extends DurableObject<Env> {
   }
 
   /** Closes the event streams of an agent whose key is not valid any more. */
-  revokeAgent(agentId: AgentId): void {
+  async revokeAgent(agentId: AgentId): Promise<void> {
     closeRevoked(this.ctx, agentTag(agentId));
+    this.#people.forget();
+    await this.#people.connectionChanged(agentId);
+  }
+
+  /** Closes the event streams that were opened with a key or session that is not valid any more. */
+  closeStreams(keyHash: string): void {
+    closeRevoked(this.ctx, keyTag(keyHash));
   }
 
   /** Closes the connections of a relay whose secret is not valid any more. Its calls are lost unless it comes back at once. */
@@ -342,7 +349,13 @@ export class Switchboard extends DurableObject<Env> {
     await this.#people.prepare(null);
     const hello = { type: 'hello', cursor: Math.max(cursor, this.#lastCursor), calls };
     const agentId = query.get('agent');
-    const subscriber = { agentId, wantsQuality: query.has('quality') };
+    const until = query.get('until');
+    const subscriber = {
+      agentId,
+      keyHash: query.get('key'),
+      untilMs: until === null ? null : Number(until),
+      wantsQuality: query.has('quality'),
+    };
     this.#subscribers.accept(socket, subscriber, hello, missed);
     if (agentId !== null) void this.#people.connectionChanged(agentId as AgentId);
   }

@@ -1,10 +1,10 @@
 // Who may use which route of the worker. The tests of the worker prove it, and SECURITY.md is compared with it.
 
 /**
- * `anyone` needs no credential; `agent` a key of an agent or the admin key; `admin` the admin key; `relay` the secret of the relay
- * in the path; `provider` what only the provider has.
+ * `anyone` needs no credential; `agent`, `supervisor` and `admin` a key or a session of that role or of a higher one; `relay` the
+ * secret of the relay in the path; `provider` what only the provider has; `invited` an invitation.
  */
-export type Access = 'anyone' | 'agent' | 'admin' | 'relay' | 'provider';
+export type Access = 'anyone' | 'agent' | 'supervisor' | 'admin' | 'relay' | 'provider' | 'invited';
 
 /** Every route, by method and path. */
 export const ACCESS: Readonly<Record<string, Access>> = {
@@ -19,6 +19,10 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   'GET /v1/relays/:id/prompts/:promptId': 'relay',
   'PUT /v1/relays/:id/recordings/:callId': 'relay',
 
+  'POST /v1/session': 'invited',
+
+  'GET /v1/session': 'agent',
+  'DELETE /v1/session': 'agent',
   'GET /v1/calls': 'agent',
   'POST /v1/calls': 'agent',
   'GET /v1/calls/:id': 'agent',
@@ -45,8 +49,13 @@ export const ACCESS: Readonly<Record<string, Access>> = {
 
   'GET /v1/agents': 'admin',
   'POST /v1/agents': 'admin',
+  'PATCH /v1/agents/:id': 'admin',
+  'POST /v1/agents/:id/invitation': 'admin',
   'POST /v1/agents/:id/key': 'admin',
   'DELETE /v1/agents/:id': 'admin',
+  'GET /v1/api-keys': 'admin',
+  'POST /v1/api-keys': 'admin',
+  'DELETE /v1/api-keys/:id': 'admin',
   'GET /v1/relays': 'admin',
   'POST /v1/relays': 'admin',
   'POST /v1/relays/:id/secret': 'admin',
@@ -73,3 +82,10 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   'GET /v1/stats': 'admin',
   'GET /v1/usage': 'admin',
 };
+
+/** Of those, what only a person does: a program that may do as much is nobody who could. */
+export const FOR_PEOPLE: ReadonlySet<string> = new Set([
+  'POST /v1/calls/:id/claim',
+  'POST /v1/calls/:id/join',
+  'GET /v1/calls/:id/recording',
+]);

@@ -170,7 +170,10 @@ describe('documentation', () => {
     expect(Object.keys(document.paths).toSorted()).toEqual([
       '/v1/agents',
       '/v1/agents/{id}',
+      '/v1/agents/{id}/invitation',
       '/v1/agents/{id}/key',
+      '/v1/api-keys',
+      '/v1/api-keys/{id}',
       '/v1/calls',
       '/v1/calls/{id}',
       '/v1/calls/{id}/claim',
@@ -198,6 +201,7 @@ describe('documentation', () => {
       '/v1/relays',
       '/v1/relays/{id}',
       '/v1/relays/{id}/secret',
+      '/v1/session',
       '/v1/stats',
       '/v1/usage',
     ]);

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createCallReader } from '../../worker/adapters/call-reader-d1.ts';
 import { createCallStore } from '../../worker/adapters/call-store-d1.ts';
 import { createContactStore } from '../../worker/adapters/contact-store-d1.ts';
+import { createRightsReader } from '../../worker/adapters/rights-reader-d1.ts';
 import { createDirectory } from '../../worker/adapters/directory-d1.ts';
 import { createForwardStore } from '../../worker/adapters/forward-store-d1.ts';
 import { createNumberStore } from '../../worker/adapters/number-store-d1.ts';
@@ -110,7 +111,10 @@ describe('after the upgrade', () => {
       recordingRetentionDays: null,
     });
     const directory = createDirectory(db);
-    expect(await directory.findAgentByKeyHash('cd'.repeat(32))).toMatchObject({ id: 'a1' });
+    expect(await createRightsReader(db).byKey('cd'.repeat(32))).toMatchObject({
+      role: 'agent',
+      agent: { id: 'a1', email: null },
+    });
     expect(await directory.findRelaySecretHash('relay-1')).toBe('ab'.repeat(32));
     expect(await directory.counters()).toEqual({ 'foreign-call': 3 });
     expect(await createContactStore(db).find(contactId)).toMatchObject({

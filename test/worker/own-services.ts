@@ -1,5 +1,7 @@
 // The worker's services on the real bindings of the test, with members replaced: another clock, other settings.
 import { drizzle } from 'drizzle-orm/d1';
+import { openAccess } from '../../worker/adapters/access-tokens.ts';
+import { createApiKeyStore } from '../../worker/adapters/api-key-store-d1.ts';
 import { createCallReader } from '../../worker/adapters/call-reader-d1.ts';
 import { createContactStore } from '../../worker/adapters/contact-store-d1.ts';
 import { createDeliveryStore } from '../../worker/adapters/delivery-store-d1.ts';
@@ -12,6 +14,8 @@ import { createPermissionStore } from '../../worker/adapters/permission-store-d1
 import { createPromptStore } from '../../worker/adapters/prompt-store-d1.ts';
 import { createRateStore } from '../../worker/adapters/rate-store-d1.ts';
 import { createRecordingStore } from '../../worker/adapters/recording-store-d1.ts';
+import { createRightsReader } from '../../worker/adapters/rights-reader-d1.ts';
+import { createSessionStore } from '../../worker/adapters/session-store-d1.ts';
 import { createUsageReader } from '../../worker/adapters/usage-reader-d1.ts';
 import { createWebhookStore } from '../../worker/adapters/webhook-store-d1.ts';
 import { parseConfig } from '../../worker/config.ts';
@@ -27,10 +31,15 @@ export function ownServices(
   replaced: Partial<Services> = {},
 ): Services & { settled: () => Promise<void> } {
   const db = drizzle(testEnv.DB);
+  const config = parseConfig({ ...testEnv, ...settings });
   const late: Promise<unknown>[] = [];
   return {
-    config: parseConfig({ ...testEnv, ...settings }),
+    config,
     directory: createDirectory(db),
+    rights: createRightsReader(db),
+    sessions: createSessionStore(db),
+    apiKeys: createApiKeyStore(db),
+    access: openAccess(config, () => Date.now()),
     numbers: createNumberStore(db),
     forwards: createForwardStore(db),
     calls: createCallReader(db, () => Date.now()),

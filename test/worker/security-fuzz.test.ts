@@ -10,6 +10,7 @@ const phoneNumberId = unique('55');
 const CALL_ID = 'no-call';
 let numberId = '';
 let contactId = '';
+let agentId = '';
 
 beforeAll(async () => {
   Outside.open();
@@ -21,6 +22,7 @@ beforeAll(async () => {
     access_token: 'token',
   });
   numberId = number.body.id;
+  agentId = (await api<{ id: string }>('POST', '/v1/agents', { name: 'Ana' })).body.id;
   contactId = (await api<{ id: string }>('POST', '/v1/contacts', { phone: '351910000002' })).body
     .id;
 });
@@ -107,7 +109,12 @@ describe('a request of the API', () => {
         template: { name: 'ask', language: 'pt_PT', parameters: ['a'] },
       },
     ],
-    'POST /v1/agents': [{ name: 'Ana' }],
+    'POST /v1/session': [{ invitation: `rli_${'x'.repeat(43)}` }],
+    'POST /v1/agents': [{ name: 'Ana', role: 'supervisor', email: `${unique('f')}@example.com` }],
+    [`PATCH /v1/agents/${agentId}`]: [{ name: 'Ana', role: 'agent', email: null }],
+    'POST /v1/api-keys': [
+      { name: 'CRM', role: 'agent', expires_at: new Date(Date.now() + 60_000).toISOString() },
+    ],
     'POST /v1/relays': [{ id: 'relay-f' }],
     'POST /v1/webhooks': [{ url: 'https://crm.example.com/calls', events: ['call.ended'] }],
     [`PATCH /v1/webhooks/${CALL_ID}`]: [
@@ -157,7 +164,7 @@ describe('a request of the API', () => {
       ),
     );
     const listed = Object.keys(bodies()).map((route) =>
-      route.replace(numberId, '{id}').replace(contactId, '{id}').replace(CALL_ID, '{id}'),
+      [numberId, contactId, agentId, CALL_ID].reduce((path, id) => path.replace(id, '{id}'), route),
     );
     expect(listed.toSorted()).toEqual(documented.toSorted());
   });

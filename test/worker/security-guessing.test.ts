@@ -23,14 +23,14 @@ function guarded() {
       lookUps.push(name);
       return lookUp(value);
     };
-  const { directory, numbers } = services;
+  const { directory, rights, numbers } = services;
   const app = createApp({
     ...services,
     directory: {
       ...directory,
-      findAgentByKeyHash: counting('agent', (hash) => directory.findAgentByKeyHash(hash)),
       findRelaySecretHash: counting('relay', (id) => directory.findRelaySecretHash(id)),
     },
+    rights: { ...rights, byKey: counting('agent', (hash) => rights.byKey(hash)) },
     numbers: {
       ...numbers,
       findWebhookSecret: counting('number', (id) => numbers.findWebhookSecret(id as NumberId)),

@@ -1,9 +1,11 @@
 // Who may do what: every route with every kind of credential. A route that is not listed here fails.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createApp } from '../../worker/app.ts';
-import { ACCESS, type Access } from '../support/access.ts';
+import { ACCESS, FOR_PEOPLE, type Access } from '../support/access.ts';
+import { ROLES, type Role } from '../../worker/domain/roster.ts';
+import { ask, signIn, type SignedIn } from './browser.ts';
 import { ownServices } from './own-services.ts';
-import { ADMIN_KEY, api, FakeRelay, Outside, request, unique } from './support.ts';
+import { ADMIN_KEY, api, FakeRelay, Outside, request, testEnv, unique } from './support.ts';
 
 const NUMBER = {
   provider: 'meta',
@@ -24,7 +26,10 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PUT /v1/relays/:id/recordings/:callId': 'no Ogg',
   'POST /v1/contacts': { phone: '+351910000001' },
   'POST /v1/contacts/:id/permission-request': { number_id: 'nope', text: 'hello' },
+  'POST /v1/session': { invitation: 'nope' },
   'POST /v1/agents': { name: 'Ana' },
+  'PATCH /v1/agents/:id': { name: 'Ana' },
+  'POST /v1/api-keys': { name: 'CRM', role: 'agent' },
   'POST /v1/relays': { id: 'relay-9' },
   'POST /v1/numbers': NUMBER,
   'PATCH /v1/numbers/:id': { display_phone_number: '15550109998' },
@@ -33,45 +38,85 @@ const BODIES: Readonly<Record<string, unknown>> = {
     'prefix,tier_from_minutes,currency,price_per_minute,valid_from\n351,0,USD,0.01,2026-07-01',
 };
 
+/** Whose key or session opens what a role may, and which role. */
+const ROLE_OF = {
+  agent: 'agent',
+  supervisor: 'supervisor',
+  admin: 'admin',
+  'program of the role agent': 'agent',
+  'program of the role admin': 'admin',
+  'session of an agent': 'agent',
+  'session of an admin': 'admin',
+  'session of an admin without CSRF token': 'admin',
+  ADMIN_API_KEY: 'admin',
+} as const satisfies Record<string, Role>;
 const CREDENTIALS = [
   'none',
   'wrong',
-  'admin',
-  'agent',
   'revoked agent',
+  'revoked program',
+  'expired program',
+  'session that is over',
   'relay',
   'other relay',
   'revoked relay',
+  ...(Object.keys(ROLE_OF) as (keyof typeof ROLE_OF)[]),
 ] as const;
 type Credential = (typeof CREDENTIALS)[number];
 
-const IN: Readonly<Record<Access, readonly Credential[]>> = {
-  anyone: CREDENTIALS,
-  agent: ['agent', 'admin'],
-  admin: ['admin'],
-  relay: ['relay'],
-  provider: [],
-};
+const roleOf = (credential: Credential): Role | null =>
+  (ROLE_OF as Partial<Record<Credential, Role>>)[credential] ?? null;
 
 const keys: Partial<Record<Credential, string>> = {};
+const browsers: Partial<Record<Credential, SignedIn>> = {};
+/** Of those who can sign out and in again. */
+const agentIds: Partial<Record<Credential, string>> = {};
 let relayId = '';
 
 beforeAll(async () => {
   Outside.open();
-  const newAgent = async () =>
-    (await api<{ id: string; key: string }>('POST', '/v1/agents', { name: 'Ana' })).body;
-  const [agent, revoked] = [await newAgent(), await newAgent()];
+  const newAgent = async (role: Role) =>
+    (await api<{ id: string; key: string }>('POST', '/v1/agents', { name: 'Ana', role })).body;
+  const newProgram = async (role: Role, more: object = {}) =>
+    (await api<{ id: string; key: string }>('POST', '/v1/api-keys', { name: 'CRM', role, ...more }))
+      .body;
+  const [agent, revoked] = [await newAgent('agent'), await newAgent('agent')];
+  const [supervisor, admin] = [await newAgent('supervisor'), await newAgent('admin')];
+  const [program, expired] = [await newProgram('admin'), await newProgram('admin')];
   const [relay, other] = [await FakeRelay.register(), await FakeRelay.register()];
   // The revoked secret is of the same relay, or it would prove nothing.
   const renewed = await api<{ secret: string }>('POST', `/v1/relays/${relay.id}/secret`);
   const headers = { authorization: `Bearer ${ADMIN_KEY}` };
   await request(`/v1/agents/${revoked.id}`, { method: 'DELETE', headers });
+  await request(`/v1/api-keys/${program.id}`, { method: 'DELETE', headers });
+  await testEnv.DB.prepare('UPDATE api_keys SET expires_at_ms = 1 WHERE id = ?')
+    .bind(expired.id)
+    .run();
   relayId = relay.id;
+  const session = await signIn(admin.id);
+  const over = await signIn(admin.id);
+  await ask(over, 'DELETE', '/v1/session');
+  Object.assign(agentIds, {
+    'session of an agent': agent.id,
+    'session of an admin': admin.id,
+  } satisfies typeof agentIds);
+  Object.assign(browsers, {
+    'session of an agent': await signIn(agent.id),
+    'session of an admin': session,
+    'session of an admin without CSRF token': { ...session, csrfToken: '' },
+    'session that is over': over,
+  } satisfies typeof browsers);
   Object.assign(keys, {
     wrong: `rla_${'x'.repeat(43)}`,
-    admin: ADMIN_KEY,
+    ADMIN_API_KEY: ADMIN_KEY,
+    admin: admin.key,
+    supervisor: supervisor.key,
     agent: agent.key,
+    'program of the role agent': (await newProgram('agent')).key,
+    'program of the role admin': (await newProgram('admin')).key,
     'revoked agent': revoked.key,
+    'revoked program': program.key,
+    'expired program': expired.key,
     relay: renewed.body.secret,
     'other relay': other.secret,
     'revoked relay': relay.secret,
@@ -85,7 +130,13 @@ const accessOf = (route: string): Access => {
   return access;
 };
 
-async function ask(route: string, credential: Credential): Promise<number> {
+/** Signing out would be the end of it for the others. */
+async function browserFor(route: string, credential: Credential): Promise<SignedIn | undefined> {
+  const id = agentIds[credential];
+  return route === 'DELETE /v1/session' && id !== undefined ? signIn(id) : browsers[credential];
+}
+
+async function statusOf(route: string, credential: Credential): Promise<number> {
   const [method = '', path = ''] = route.split(' ');
   const body = BODIES[route];
   const ids: Record<string, string> = {
@@ -96,10 +147,12 @@ async function ask(route: string, credential: Credential): Promise<number> {
   };
   const query = path.endsWith('/permission') ? '?number_id=nope' : '?name=x';
   const key = keys[credential];
+  const browser = await browserFor(route, credential);
   const response = await request(path.replaceAll(/:\w+/g, (name) => ids[name] ?? '') + query, {
     method,
     headers: {
       ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+      ...(browser ? { cookie: browser.cookie, 'x-csrf-token': browser.csrfToken } : {}),
       'content-type': typeof body === 'string' ? 'text/csv' : 'application/json',
     },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
@@ -108,10 +161,19 @@ async function ask(route: string, credential: Credential): Promise<number> {
   return response.status;
 }
 
-/** Whom a stranger is; 403 is for agents whose key is good and not enough. */
+/** 403 is for those who are known and may not. */
 function expectedOf(route: string, access: Access, credential: Credential): 'in' | 401 | 403 {
-  if (IN[access].includes(credential)) return 'in';
-  if (access === 'admin' && credential === 'agent') return 403;
+  if (access === 'anyone') return 'in';
+  const role = roleOf(credential);
+  if (access === 'agent' || access === 'supervisor' || access === 'admin') {
+    if (!role) return 401;
+    const isForeign =
+      credential === 'session of an admin without CSRF token' && !route.startsWith('GET ');
+    if (FOR_PEOPLE.has(route) && credential === 'program of the role agent') return 403;
+    const isEnough = ROLES.indexOf(role) >= ROLES.indexOf(access);
+    return isEnough && !isForeign ? 'in' : 403;
+  }
+  if (access === 'relay' && credential === 'relay') return 'in';
   // The request that verifies a webhook subscription shows a token, and no token is a wrong one.
   return route === 'GET /webhooks/whatsapp' ? 403 : 401;
 }
@@ -142,14 +204,15 @@ it('the documentation says that a key is needed exactly where it is', async () =
   );
   expect(documented.length).toBeGreaterThan(20);
   for (const { route, needsKey } of documented) {
-    expect([route, needsKey]).toEqual([route, ['agent', 'admin'].includes(accessOf(route))]);
+    const access = accessOf(route);
+    expect([route, needsKey]).toEqual([route, (ROLES as readonly string[]).includes(access)]);
   }
 });
 
 describe.each(Object.keys(ACCESS))('%s', (route) => {
   it.each(CREDENTIALS)('with the credential: %s', async (credential) => {
     const expected = expectedOf(route, accessOf(route), credential);
-    const status = await ask(route, credential);
+    const status = await statusOf(route, credential);
     const isIn = status !== 401 && status !== 403 && status < 500;
     expect(isIn ? 'in' : status).toBe(expected);
   });

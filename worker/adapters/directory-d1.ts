@@ -1,13 +1,22 @@
 // The slow-changing part of the record in D1: numbers, relays, agents, contacts, counters.
-import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, isNull, ne, notExists, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
+import { alias } from 'drizzle-orm/sqlite-core';
 import { agents, contactIdentities, counters, numbers, relays } from '../db/schema.ts';
 import type { ContactIdentity } from '../domain/contact.ts';
 import type { AgentId, ContactId, NumberId } from '../domain/ids.ts';
+import type { Role } from '../domain/roster.ts';
 import type { Agent, BusinessNumber } from '../ports.ts';
 import { queryable } from './database.ts';
 
 export type Directory = ReturnType<typeof createDirectory>;
+
+/** What is absent stays as it is. */
+export interface AgentChange {
+  readonly name?: string | undefined;
+  readonly role?: Role | undefined;
+  readonly email?: string | null | undefined;
+}
 
 export function createDirectory(db: DrizzleD1Database) {
   async function readContacts(identities: readonly ContactIdentity[]) {
@@ -117,8 +126,14 @@ export function createDirectory(db: DrizzleD1Database) {
       return revoked.length > 0;
     },
 
-    async addAgent(agent: Agent, keyHash: string): Promise<void> {
-      await db.insert(agents).values({ ...agent, keyHash });
+    /** @returns false when another agent has the e-mail address */
+    async addAgent(agent: Agent, keyHash: string): Promise<boolean> {
+      const added = await db
+        .insert(agents)
+        .values({ ...agent, keyHash })
+        .onConflictDoNothing({ target: agents.email })
+        .returning({ id: agents.id });
+      return added.length > 0;
     },
 
     /** Those that were not revoked. */
@@ -140,12 +155,18 @@ export function createDirectory(db: DrizzleD1Database) {
       return row ? agentFromRow(row) : null;
     },
 
-    /** Null also for an agent who was revoked. */
-    async findAgentByKeyHash(keyHash: string): Promise<Agent | null> {
+    /** Changes what is given. @returns null when there is no such agent any more, or another one has the e-mail address */
+    async changeAgent(id: string, change: AgentChange): Promise<Agent | null> {
+      const other = alias(agents, 'other');
+      const others = db
+        .select({ id: other.id })
+        .from(other)
+        .where(and(eq(other.email, change.email ?? ''), ne(other.id, id)));
       const [row] = await db
-        .select()
-        .from(agents)
-        .where(and(eq(agents.keyHash, keyHash), isNull(agents.revokedAtMs)));
+        .update(agents)
+        .set({ ...change, id })
+        .where(and(eq(agents.id, id), isNull(agents.revokedAtMs), notExists(others)))
+        .returning();
       return row ? agentFromRow(row) : null;
     },
 
@@ -159,11 +180,11 @@ export function createDirectory(db: DrizzleD1Database) {
       return changed.length > 0;
     },
 
-    /** Safe to repeat. @returns false when there was never such an agent */
+    /** Safe to repeat; their address is free again. @returns false when there was never such an agent */
     async revokeAgent(id: string, atMs: number): Promise<boolean> {
       const revoked = await db
         .update(agents)
-        .set({ revokedAtMs: sql`coalesce(${agents.revokedAtMs}, ${atMs})` })
+        .set({ revokedAtMs: sql`coalesce(${agents.revokedAtMs}, ${atMs})`, email: null })
         .where(eq(agents.id, id))
         .returning({ id: agents.id });
       return revoked.length > 0;
@@ -210,7 +231,7 @@ export const numberFromRow = (row: typeof numbers.$inferSelect): BusinessNumber 
   createdAtMs: row.createdAtMs,
 });
 
-const agentFromRow = (row: typeof agents.$inferSelect): Agent => ({
+export const agentFromRow = (row: typeof agents.$inferSelect): Agent => ({
   id: row.id as AgentId,
   name: row.name,
   role: row.role,

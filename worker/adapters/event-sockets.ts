@@ -10,6 +10,8 @@ const QUALITY_TAG = 'events-quality';
 
 /** Tag of the sockets of one agent. */
 export const agentTag = (agentId: string): string => `${TAG}:${agentId}`;
+/** Tag of the sockets that were opened with one key or session, by its hash. */
+export const keyTag = (keyHash: string): string => `${TAG}-by:${keyHash}`;
 
 export type CallNotice = {
   readonly type: 'ring' | 'claim' | 'call';
@@ -35,29 +37,40 @@ export type PresenceNotice = {
   readonly agents: readonly PresenceView[];
 };
 
-/** `agentId`: null for an operator. */
-export type Subscriber = { readonly agentId: string | null; readonly wantsQuality: boolean };
+export interface Subscriber {
+  /** Null for the operator and for programs. */
+  readonly agentId: string | null;
+  /** Of what they showed; null for the operator's key. */
+  readonly keyHash: string | null;
+  /** Nothing is sent to them from then on, in epoch ms; null: no end is known. */
+  readonly untilMs: number | null;
+  readonly wantsQuality: boolean;
+}
 
 export class EventSockets {
   readonly #ctx: DurableObjectState;
+  readonly #now: () => number;
 
-  constructor(ctx: DurableObjectState) {
+  /** @param now epoch ms */
+  constructor(ctx: DurableObjectState, now: () => number) {
     this.#ctx = ctx;
+    this.#now = now;
   }
 
   /** Sends what came before and subscribes; nothing may be awaited between making `backlog` and this call. */
   accept(
     socket: WebSocket,
-    { agentId, wantsQuality }: Subscriber,
+    { agentId, keyHash, untilMs, wantsQuality }: Subscriber,
     hello: object,
     backlog: readonly CallNotice[],
   ): void {
     this.#ctx.acceptWebSocket(socket, [
       TAG,
       ...(agentId === null ? [] : [agentTag(agentId)]),
+      ...(keyHash === null ? [] : [keyTag(keyHash)]),
       ...(wantsQuality ? [QUALITY_TAG] : []),
     ]);
-    socket.serializeAttachment({ kind: 'events', agentId } satisfies Attachment);
+    socket.serializeAttachment({ kind: 'events', agentId, untilMs } satisfies Attachment);
     socket.send(JSON.stringify(hello));
     for (const notice of backlog) socket.send(JSON.stringify(noticeFor(agentId, notice)));
   }
@@ -89,42 +102,41 @@ export class EventSockets {
 
   publishQuality(notice: QualityNotice): void {
     const text = JSON.stringify(notice);
-    for (const socket of this.#ctx.getWebSockets(QUALITY_TAG)) {
-      try {
-        socket.send(text);
-      } catch {
-        // It closed meanwhile; the next notice says the same anew.
-      }
-    }
+    this.#send(QUALITY_TAG, () => text);
   }
 
   publishPresence(notice: PresenceNotice): void {
     const text = JSON.stringify(notice);
-    for (const socket of this.#ctx.getWebSockets(TAG)) {
-      try {
-        socket.send(text);
-      } catch {
-        // It closed meanwhile; `hello` tells it when it is back.
-      }
-    }
+    this.#send(TAG, () => text);
   }
 
   publish(notice: CallNotice): void {
-    for (const socket of this.#ctx.getWebSockets(TAG)) {
+    this.#send(TAG, ({ agentId }) => JSON.stringify(noticeFor(agentId, notice)));
+  }
+
+  /** Those whose key or session is over are told nothing more. */
+  #send(tag: string, textFor: (subscriber: Attachment) => string): void {
+    const nowMs = this.#now();
+    for (const socket of this.#ctx.getWebSockets(tag)) {
+      const subscriber = socket.deserializeAttachment() as Attachment;
+      if (subscriber.untilMs !== null && subscriber.untilMs <= nowMs) {
+        socket.close(CLOSE_POLICY, 'the key is not valid any more');
+        continue;
+      }
       try {
-        const { agentId } = socket.deserializeAttachment() as Attachment;
-        socket.send(JSON.stringify(noticeFor(agentId, notice)));
+        socket.send(textFor(subscriber));
       } catch {
-        // It closed meanwhile; the client resumes from its cursor.
+        // It closed meanwhile. `hello` and what is sent again after its cursor tell it everything when it is back.
       }
     }
   }
 }
 
+/** As in `Subscriber`. */
 interface Attachment {
   readonly kind: 'events';
-  /** Null for an operator. */
   readonly agentId: string | null;
+  readonly untilMs: number | null;
 }
 
 /** A call rings for those who are rung; to others it is a call like any other. */

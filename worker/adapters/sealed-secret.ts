@@ -58,8 +58,13 @@ const toHex = (buffer: ArrayBuffer): string =>
 export async function keyedHashHex(keys: SealingKeys, text: string): Promise<string> {
   const [first] = keys;
   if (!first) throw new Error('no key');
+  return hmacHex(first.bytes, text);
+}
+
+/** The same with any key of high entropy, which cannot be told from it. */
+export async function hmacHex(secret: Uint8Array, text: string): Promise<string> {
   const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-  const key = await crypto.subtle.importKey('raw', new Uint8Array(first.bytes), algorithm, false, [
+  const key = await crypto.subtle.importKey('raw', new Uint8Array(secret), algorithm, false, [
     'sign',
   ]);
   return toHex(await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(text)));
@@ -69,6 +74,14 @@ export async function keyedHashHex(keys: SealingKeys, text: string): Promise<str
 export async function sha256Hex(content: string | Uint8Array): Promise<string> {
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
   return toHex(await crypto.subtle.digest('SHA-256', bytes));
+}
+
+/** True when the secret hashes to `hashHex`; takes the same time wherever the two differ. */
+export async function matchesHash(secret: string, hashHex: string): Promise<boolean> {
+  const encoder = new TextEncoder();
+  const actual = encoder.encode(await sha256Hex(secret));
+  const expected = encoder.encode(hashHex);
+  return actual.length === expected.length && crypto.subtle.timingSafeEqual(actual, expected);
 }
 
 /** A new key or secret with 256 random bits: the prefix, an underscore and 43 base64url characters. */

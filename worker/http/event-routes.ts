@@ -1,6 +1,7 @@
 // `GET /v1/events`: what happens, as it happens, over a WebSocket.
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Services } from '../services.ts';
+import { identifyAgain } from './authentication.ts';
 import { Problem, problemContent } from './problems.ts';
 import { bearer, newRoutes, refusals } from './routes.ts';
 
@@ -43,19 +44,19 @@ export function eventRoutes(services: Services) {
     if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
       throw new Problem('upgrade-required');
     const { after, quality } = c.req.valid('query');
-    const { principal } = c.var;
+    const { agent, keyHash, untilMs } = c.var.principal;
     const query = new URLSearchParams({
       ...(after === undefined ? {} : { after }),
       ...(quality === undefined ? {} : { quality }),
-      ...(principal.agent ? { agent: principal.agent.id } : {}),
+      ...(agent ? { agent: agent.id } : {}),
+      ...(keyHash === undefined ? {} : { key: keyHash }),
+      ...(untilMs === undefined ? {} : { until: String(untilMs) }),
     });
     const url = `https://switchboard/events?${query.toString()}`;
     const response = await services.switchboard().fetch(new Request(url, c.req.raw));
-    // The key may have been revoked between the check and the connection, which the revocation then did not find.
-    const { agent, keyHash } = principal;
-    if (agent && keyHash !== undefined) {
-      const isValid = (await services.directory.findAgentByKeyHash(keyHash)) !== null;
-      if (!isValid) await services.switchboard().revokeAgent(agent.id);
+    // It may have been revoked between the check and the connection, which the revocation then did not find.
+    if (keyHash !== undefined && !(await identifyAgain(services, c))) {
+      await services.switchboard().closeStreams(keyHash);
     }
     return response;
   });

@@ -12,6 +12,7 @@ const PROBLEMS = {
   unauthenticated: [401, 'Authentication is missing or wrong'],
   'bad-signature': [401, 'The signature does not match the body'],
   forbidden: [403, 'This key may not do that'],
+  'foreign-page': [403, 'The request may come from a page of somebody else'],
   'not-found': [404, 'There is no such thing'],
   conflict: [409, 'The current state does not allow that'],
   'call-taken': [409, 'Somebody else has this call'],
@@ -37,6 +38,7 @@ const PROBLEMS = {
   'too-many-requests': [429, 'Too many requests with wrong keys'],
   upstream: [502, 'The provider did not do it'],
   'not-configured': [503, 'The server is not configured'],
+  'access-away': [503, 'Cloudflare Access cannot be reached'],
   'record-away': [503, 'The record cannot be reached'],
   overloaded: [503, 'The server has too much to do'],
 } as const;

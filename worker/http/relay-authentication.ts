@@ -1,9 +1,9 @@
 // Relays show a secret of their own; it opens what is under their own id and nothing else.
 import type { Context } from 'hono';
-import { sha256Hex } from '../adapters/sealed-secret.ts';
+import { matchesHash, sha256Hex } from '../adapters/sealed-secret.ts';
 import { relayOf, type RelayId } from '../domain/ids.ts';
 import type { Services } from '../services.ts';
-import { bearerOf, matchesHash } from './authentication.ts';
+import { bearerOf } from './authentication.ts';
 import { sourceOf, type KeyGuard } from './key-guard.ts';
 import { Problem } from './problems.ts';
 

@@ -22,9 +22,10 @@ export const body = <T extends z.ZodType>(schema: T) => ({
 /** Responses that every authenticated route may give. */
 export const refusals = {
   400: problemContent('A field is missing or malformed; `errors` names each'),
-  401: problemContent('The key is missing or unknown'),
-  403: problemContent('The key may not do that'),
+  401: problemContent('The key is missing or unknown, or the session is over'),
+  403: problemContent('Whoever asks may not do that, or asks from a page of somebody else'),
   429: problemContent('Too many requests with wrong keys; see `Retry-After`'),
 };
 
-export const bearer = [{ bearer: [] }];
+/** A key, or a browser in which somebody has signed in. */
+export const bearer = [{ bearer: [] }, { session: [] }];

@@ -2,7 +2,7 @@
 // bytes -> size -> authenticity -> JSON -> stored -> 200.
 import { Hono, type Context } from 'hono';
 import { queryable } from '../adapters/database.ts';
-import { sha256Hex, unseal } from '../adapters/sealed-secret.ts';
+import { matchesHash, sha256Hex, unseal } from '../adapters/sealed-secret.ts';
 import { SECRET_CHARS_MAX } from '../config.ts';
 import type { NumberId } from '../domain/ids.ts';
 import { countUpdates, UPDATES_MAX } from '../domain/webhook.ts';
@@ -10,7 +10,7 @@ import { forwardForeign } from '../handlers/forward-webhook.ts';
 import { receiveWebhook } from '../handlers/receive-webhook.ts';
 import type { BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
-import { bearerOf, matchesHash } from './authentication.ts';
+import { bearerOf } from './authentication.ts';
 import { InFlight } from './in-flight.ts';
 import { limitBody, parseJson } from './json-body.ts';
 import { sourceOf, type KeyGuard } from './key-guard.ts';

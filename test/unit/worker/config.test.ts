@@ -44,6 +44,8 @@ it.each([
   ['LIVEKIT_URL', 'livekit.example.com'],
   ['GRAPH_VERSION', 'twenty-five'],
   ['DEFAULT_FORWARD_URL', 'http://inbox.example.com'],
+  ['ACCESS_TEAM_DOMAIN', 'https://team.example.com'],
+  ['ACCESS_AUD', 'no tag'],
   ['ALLOW_LOOPBACK', 'certainly'],
 ])('names a malformed %s and never shows its value', (name, value) => {
   const problems = problemsOf({ ...good, [name]: value });
@@ -79,4 +81,11 @@ it.each([
   ['example.com', false],
 ])('sends data to %s: %s', (url, expected) => {
   expect(isSafeUrl(url)).toBe(expected);
+});
+
+it('takes the Access application as a whole', () => {
+  const [team, tag] = [{ ACCESS_TEAM_DOMAIN: 'a.cloudflareaccess.com' }, { ACCESS_AUD: 'ab' }];
+  expect(problemsOf({ ...good, ...team })).toContain('ACCESS_AUD');
+  expect(problemsOf({ ...good, ...tag })).toContain('ACCESS_AUD');
+  expect(problemsOf({ ...good, ...team, ...tag })).toBe('');
 });
