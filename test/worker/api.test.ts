@@ -204,6 +204,11 @@ describe('documentation', () => {
       '/v1/session',
       '/v1/stats',
       '/v1/usage',
+      '/v1/webhooks',
+      '/v1/webhooks/deliveries/{id}/replay',
+      '/v1/webhooks/{id}',
+      '/v1/webhooks/{id}/deliveries',
+      '/v1/webhooks/{id}/secret',
     ]);
   });
 

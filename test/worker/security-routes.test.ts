@@ -34,6 +34,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'POST /v1/numbers': NUMBER,
   'PATCH /v1/numbers/:id': { display_phone_number: '15550109998' },
   'PATCH /v1/numbers/:id/calling': { enabled: true },
+  'POST /v1/webhooks': { url: 'https://hooks.example.com/roomline' },
+  'PATCH /v1/webhooks/:id': { enabled: false },
   'PUT /v1/rates':
     'prefix,tier_from_minutes,currency,price_per_minute,valid_from\n351,0,USD,0.01,2026-07-01',
 };
@@ -140,7 +142,7 @@ async function statusOf(route: string, credential: Credential): Promise<number> 
   const [method = '', path = ''] = route.split(' ');
   const body = BODIES[route];
   const ids: Record<string, string> = {
-    ':id': accessOf(route) === 'relay' ? relayId : path.includes('forwards') ? '999' : 'nope',
+    ':id': accessOf(route) === 'relay' ? relayId : /forwards|deliveries/.test(path) ? '999' : 'nope',
     ':numberId': unique('n'),
     ':promptId': 'nope',
     ':callId': 'nope',
