@@ -31,8 +31,19 @@ export const CLOSE_TOO_OLD = 4003;
 export const CLOSE_SILENT = 4004;
 export const CLOSE_TOO_MANY_FRAMES = 4005;
 
-/** Prompts that every relay brings along; all others are fetched from the worker. */
-export const SHIPPED_SOUNDS = ['sound:hold', 'sound:ring-back'] as const;
+/**
+ * Prompts that every relay brings along; all others are fetched from the worker. A relay that does not know one yet says that it
+ * could not be played.
+ */
+export const SHIPPED_SOUNDS = [
+  'sound:hold',
+  'sound:ring-back',
+  'sound:beep',
+  'sound:menu',
+  'sound:confirm',
+  'sound:error',
+  'sound:busy',
+] as const;
 
 const callId = z.string().min(1).max(64);
 /** SDP is opaque to the worker; the bound keeps a frame and a database row small. */

@@ -5,7 +5,7 @@ import { createJoinRoom } from './adapters/livekit-room.ts';
 import { startMixWorker } from './adapters/mixing-worker.ts';
 import { createFetchPrompt } from './adapters/prompt-file.ts';
 import { createRecordingFolder, recordingsOf } from './adapters/recording-disk.ts';
-import { loadSound } from './adapters/sounds.ts';
+import { loadSounds } from './adapters/sounds.ts';
 import { createTicker } from './adapters/ticker.ts';
 import { createUpload } from './adapters/upload.ts';
 import { createOfferLeg, createOpenLeg } from './adapters/whatsapp-leg.ts';
@@ -58,13 +58,10 @@ export async function startRelay(config: Config, log: Log, cores = 1): Promise<R
     relayId: config.RELAY_ID,
     secret: config.RELAY_SECRET,
   };
-  const holdSound = loadSound('hold');
+  const sounds = loadSounds();
   const prompts = new Prompts({
     fetchPrompt: createFetchPrompt(workerOptions),
-    ownSounds: new Map([
-      ['hold', holdSound],
-      ['ring-back', loadSound('ring-back')],
-    ]),
+    ownSounds: sounds.byName,
   });
   const roomOptions = { url: config.RELAY_LIVEKIT_URL, bindAddress: config.RELAY_BIND_ADDRESS };
   const metrics: Metrics = new Metrics(clock, () => ({
@@ -96,7 +93,7 @@ export async function startRelay(config: Config, log: Log, cores = 1): Promise<R
     openLeg: createOpenLeg(legOptions, log),
     offerLeg: createOfferLeg(legOptions, log),
     joinRoom: createJoinRoom(roomOptions, log),
-    holdSound,
+    holdSound: sounds.hold,
     loadPrompt: prompts.load,
     clock,
     ticker,

@@ -67,9 +67,13 @@ export const callView = z
       .openapi({ description: 'Whom a call of the business connects; null for calls of users' }),
     claimed_by: z.object({ agent_id: z.string(), name: z.string() }).nullable(),
     rule: z.string().nullable().openapi({ description: 'The rule that took the call' }),
-    step: z.enum(['ring', 'ai', 'menu', 'queue', 'play', 'voicemail', 'ask']).nullable().openapi({
-      description: 'Where it is in its rule; null while somebody speaks with the caller',
-    }),
+    step: z
+      .enum(['ring', 'ai', 'menu', 'queue', 'callback', 'play', 'voicemail', 'ask'])
+      .nullable()
+      .openapi({
+        description:
+          'Where it is in its rule; null while somebody speaks with the caller. `callback`: the caller left the queue to be called back',
+      }),
     team_id: z.string().nullable().openapi({ description: 'The team that it was last routed to' }),
     ringing_for: z.array(z.string()).nullable().openapi({
       description: 'Ids of the agents who are rung now; null where every agent may take the call',
@@ -216,7 +220,7 @@ export function viewOfCall(
 function ringingFor({ flow, state }: Call): string[] | null {
   const search = searchOf(flow);
   if (search) return search.isForEverybody ? null : search.rung.map(({ agentId }) => agentId);
-  return state === 'ringing' ? null : [];
+  return state === 'ringing' && flow === null ? null : [];
 }
 
 /** @param timeline in the order of the decisions */

@@ -45,6 +45,9 @@ const isLoopback = ({ hostname }: URL): boolean =>
 /** Longest key or secret that a request may show, in characters; our own have 47. */
 export const SECRET_CHARS_MAX = 512;
 
+/** Spec: Standard Webhooks 1.0, "Signature scheme": 24 to 64 bytes. */
+const SIGNING_SECRET = /^whsec_(?=.{32,88}$)(?:[\w+/]{4})*(?:[\w+/]{4}|[\w+/]{3}=|[\w+/]{2}==)$/;
+
 const variables = z.object({
   /** App secrets that sign the provider's webhooks; all are accepted, for rotation. */
   META_APP_SECRET: z
@@ -91,6 +94,20 @@ const variables = z.object({
     .string()
     .regex(/^[0-9a-f]{0,128}$/, 'expected the tag of the Access application, hex digits')
     .default(''),
+  /** Signs the requests of `ask` steps. Comma-separated: all of them sign, for rotation. */
+  ASK_SECRET: z
+    .string()
+    .default('')
+    .transform((value) =>
+      value
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    )
+    .refine(
+      (secrets) => secrets.every((secret) => SIGNING_SECRET.test(secret)),
+      'expected `whsec_` and the base64 of 24 to 64 random bytes, comma-separated for rotation',
+    ),
   /** Endpoints of users may be plain http on this machine, for trying things out. */
   ALLOW_LOOPBACK: z
     .enum(['', '0', '1'], 'expected 1 or 0')

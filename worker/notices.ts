@@ -54,11 +54,15 @@ const RINGS: ReadonlySet<StoredEntry['type']> = new Set([
 ]);
 
 function noticeType(entry: StoredEntry, call: Call): CallNotice['type'] {
-  if (RINGS.has(entry.type) && isRinging(call)) return 'ring';
+  // What happened may have begun a step.
+  const mayRing = RINGS.has(entry.type) || entry.detail?.['step'] !== undefined;
+  if (mayRing && isRinging(call)) return 'ring';
   return entry.type === 'claimed' ? 'claim' : 'call';
 }
 
 const isRinging = ({ flow, state }: Call): boolean => {
   const search = searchOf(flow);
-  return search ? search.isForEverybody || search.rung.length > 0 : state === 'ringing';
+  return search
+    ? search.isForEverybody || search.rung.length > 0
+    : flow === null && state === 'ringing';
 };

@@ -14,10 +14,12 @@ import { createWebhookStore } from './adapters/webhook-store-d1.ts';
 import { parseConfig, type Config } from './config.ts';
 import type { AskWording, Call } from './domain/call.ts';
 import type { CallId, ContactId, NumberId } from './domain/ids.ts';
-import type { GraphAction, Job, JobResult } from './domain/job.ts';
+import type { GraphAction, Job, JobResult, MessageWording } from './domain/job.ts';
 import type { Outcome } from './domain/outcome.ts';
 import type { Env } from './env.ts';
-import { sendPermissionRequest } from './handlers/ask-permission.ts';
+import type { CallView } from './call-view.ts';
+import { askEndpoint } from './handlers/ask-endpoint.ts';
+import { sendPermissionRequest, templateMessage } from './handlers/ask-permission.ts';
 import {
   prepareDeliveries,
   sendDeliveries,
@@ -51,6 +53,10 @@ export interface JobSubject {
   readonly startedAtMs: number | null;
   readonly finishedAtMs: number | null;
   readonly endedAtMs: number | null;
+  /** What the user's endpoint is told, for the job `endpoint`. */
+  readonly view: CallView | null;
+  /** Keys that led the caller through menus. */
+  readonly digits: string;
 }
 
 /** What handlers that run on the Switchboard's behalf work with. */
@@ -77,10 +83,15 @@ export class Outgoing extends WorkerEntrypoint<Env> {
         return await doRoomJob(liveKit(config), subject.callId, job, subject.ai);
       }
       if (job.lane === 'record') return await recordCall(deps, subject);
+      if (job.lane === 'endpoint') return await askEndpoint(deps, subject, job);
       if (job.action === 'ask') return await ask(deps, subject);
       const provider = await openProvider(deps, subject.numberId);
       if (!provider) return refused('the number is not registered');
-      if (job.lane === 'message') return await sendFallback(deps, provider, subject);
+      if (job.lane === 'message') {
+        return job.action === 'send'
+          ? await sendMessage(provider, subject, job.content)
+          : await sendFallback(deps, provider, subject);
+      }
       return await act(provider, subject, job.action);
     } catch (error) {
       console.error('outgoing.failed', { callId: subject.callId, error: String(error) });
@@ -133,7 +144,27 @@ async function sendFallback(
 ): Promise<JobResult> {
   const body = (await directory.findNumber(numberId))?.fallbackText ?? null;
   if (!user || body === null) return refused('there is no text, or nobody to send it to');
+  return sendText(provider, user, body);
+}
+
+async function sendText(provider: Provider, user: UserAddress, body: string): Promise<JobResult> {
   const sent = await provider.sendMessage(user, { type: 'text', text: { body } });
+  return sent.ok ? { ok: true } : sent;
+}
+
+/**
+ * A caller may be sent free text: calling opens the customer service window. Provider: Calling API, user-initiated calls, read
+ * 2026-09.
+ */
+async function sendMessage(
+  provider: Provider,
+  { user }: JobSubject,
+  { text, template }: MessageWording,
+): Promise<JobResult> {
+  if (!user) return refused('there is nobody to send it to');
+  if (text !== undefined) return sendText(provider, user, text);
+  if (!template) return refused('the message is empty');
+  const sent = await provider.sendMessage(user, templateMessage(template));
   return sent.ok ? { ok: true } : sent;
 }
 

@@ -1,6 +1,7 @@
 // Runs one job in the stateless half of the worker and waits for its reply, but not for ever.
 import type { Call } from './domain/call.ts';
-import { JOB_LEASE_MS, type JobResult, type PendingJob } from './domain/job.ts';
+import { JOB_LEASE_MS, type Job, type JobResult, type PendingJob } from './domain/job.ts';
+import { view } from './notices.ts';
 import type { JobSubject, Outgoing } from './outgoing.ts';
 
 /** @returns what came of it; `unsure` when no reply came before the job's lease ran out. Never throws. */
@@ -15,14 +16,14 @@ export async function runJob(
   const timeout = new Promise<JobResult>((resolve) => {
     timer = setTimeout(() => resolve(lost), JOB_LEASE_MS);
   });
-  const run = outgoing.run(subjectOf(call), job).catch((): JobResult => lost);
+  const run = outgoing.run(subjectOf(call, job), job).catch((): JobResult => lost);
   const result = await Promise.race([run, timeout]);
   clearTimeout(timer);
   return result;
 }
 
 /** What a job needs to know of its call. */
-function subjectOf(call: Call): JobSubject {
+function subjectOf(call: Call, job: Job): JobSubject {
   const { target, caller } = call;
   return {
     callId: call.id,
@@ -42,5 +43,7 @@ function subjectOf(call: Call): JobSubject {
     finishedAtMs: call.finishedAtMs,
     endedAtMs: call.endedAtMs,
     createdAtMs: call.createdAtMs,
+    view: job.lane === 'endpoint' ? view(call) : null,
+    digits: call.flow?.digits ?? '',
   };
 }

@@ -2,9 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { readOggOpus } from '../domain/ogg.ts';
 import type { Sound } from '../domain/player.ts';
+import { SHIPPED_SOUNDS } from '../protocol.ts';
 
-/** What somebody on hold hears, and what somebody hears who waits for the called party. */
-export type SoundName = 'hold' | 'ring-back';
+type NameOf<Id> = Id extends `sound:${infer Name}` ? Name : never;
+
+/** As in its prompt id, behind the colon. */
+export type SoundName = NameOf<(typeof SHIPPED_SOUNDS)[number]>;
 
 /**
  * Reads a sound.
@@ -16,4 +19,18 @@ export function loadSound(name: SoundName): Sound {
   const sound = readOggOpus(readFileSync(file));
   if (!sound.ok) throw new Error(`${file.pathname}: ${sound.message}`);
   return sound.packets;
+}
+
+/**
+ * Reads all of them.
+ *
+ * @throws Error as `loadSound`
+ */
+export function loadSounds(): {
+  readonly hold: Sound;
+  readonly byName: ReadonlyMap<string, Sound>;
+} {
+  const names = SHIPPED_SOUNDS.map((id) => id.slice('sound:'.length) as SoundName);
+  const byName = new Map(names.map((name) => [name, loadSound(name)]));
+  return { hold: byName.get('hold') ?? loadSound('hold'), byName };
 }

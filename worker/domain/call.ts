@@ -184,6 +184,8 @@ export interface CallPolicy {
   readonly hasFallbackText: boolean;
   /** The provider's voicemail answers in time; it does so only if the call is not rejected. */
   readonly isLeftToVoicemail: boolean;
+  /** There is a place to keep recordings in. Calls of before it was known have none. */
+  readonly canRecord?: boolean;
   /** The call is recorded; `announcement`: the prompt that says so first. */
   readonly recording: { readonly announcement: string | null } | null;
 }
@@ -441,6 +443,7 @@ export type TimelineType =
   | 'control-checked'
   | 'control-back'
   | 'fallback-sent'
+  | 'message-sent'
   | 'held'
   | 'taken-off-hold'
   | 'playing'

@@ -15,7 +15,7 @@ import {
   type JobFailure,
   type PendingJob,
 } from './job.ts';
-import type { FollowUp } from './flow.ts';
+import { hasLeftMessage, type FollowUp } from './flow.ts';
 import { FAILED_CALLER, type Outcome } from './outcome.ts';
 
 /** By this much Roomline answers earlier than the provider gives up: one slow provider request and its retry. */
@@ -30,7 +30,7 @@ export const SWEEP_MS = 60_000;
 /** How long a dial that nobody confirmed may still turn out to have worked. */
 export const ADOPT_MS = 60_000;
 /** A text that comes later would puzzle more than it helps. */
-const FALLBACK_MS = 60_000;
+export const MESSAGE_MS = 60_000;
 /** How long what a call teaches is tried to be kept. */
 const RECORD_RETRY_MS = 600_000;
 
@@ -64,6 +64,16 @@ export const after = (patch: Partial<Call>, change: Change): Change => ({
   patch: { ...patch, ...change.patch },
 });
 
+/** One decision has one entry: what happened, and where that led the call. An end speaks for itself. */
+export const toldAs = ({ type, detail }: TimelineEntry, change: Change): Change => ({
+  ...change,
+  entry: {
+    type:
+      change.entry.type === 'ending' || change.entry.type === 'ended' ? change.entry.type : type,
+    detail: { ...detail, ...change.entry.detail },
+  },
+});
+
 export const deleteRoom = (nowMs: number): NewJob => ({
   job: { lane: 'room', action: 'delete' },
   giveUpAtMs: nowMs + END_RETRY_MS,
@@ -76,14 +86,16 @@ export const recordOutcome = (nowMs: number): NewJob => ({
 
 /** Fixes the outcome and frees everything; the provider knows already, or was never asked for anything. */
 export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
-  // What has not been started has lost its point.
-  const pending = withoutQueuedGraph(call.pending).filter((job) => job.leaseUntilMs !== null);
+  // What has not been started has lost its point, but for what a rule has the caller told.
+  const pending = withoutQueuedGraph(call.pending).filter(
+    ({ job, leaseUntilMs }) => leaseUntilMs !== null || job.lane === 'message',
+  );
   const isKnownUser = call.caller !== null;
   return {
     patch: {
       state: 'ended',
       outcome: result,
-      followUp: followUpOf(call, result),
+      followUp: followUpOf(call, result, nowMs),
       // Where it was is told by the timeline.
       flow: call.flow && { ...call.flow, frames: [], own: [], stage: null },
       endedAtMs: nowMs,
@@ -101,8 +113,8 @@ export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
 }
 
 /** Whom somebody should get back to: users who called and were not spoken with. */
-function followUpOf(call: Call, { reason }: Outcome): FollowUp | null {
-  if (reason === 'voicemail-left') return 'voicemail';
+function followUpOf(call: Call, { reason }: Outcome, nowMs: number): FollowUp | null {
+  if (reason === 'voicemail-left' || hasLeftMessage(call.flow, nowMs)) return 'voicemail';
   if (reason === 'callback-requested') return 'callback';
   const isMissed = call.direction === 'inbound' && call.caller !== null && call.talkedAtMs === null;
   return isMissed && reason !== 'rejected-by-rule' ? 'missed' : null;
@@ -112,7 +124,7 @@ function followUpOf(call: Call, { reason }: Outcome): FollowUp | null {
 function fallback(call: Call, { reason }: Outcome, nowMs: number): NewJob[] {
   const wasThere = call.direction === 'inbound' || call.startedAtMs !== null;
   if (!call.policy.hasFallbackText || !wasThere || !FAILED_CALLER.has(reason)) return [];
-  return [{ job: { lane: 'message', action: 'fallback' }, giveUpAtMs: nowMs + FALLBACK_MS }];
+  return [{ job: { lane: 'message', action: 'fallback' }, giveUpAtMs: nowMs + MESSAGE_MS }];
 }
 
 /** A request for the room that failed may have been carried out; and whoever was given a seat makes the room by joining it. */

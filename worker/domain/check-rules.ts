@@ -116,6 +116,7 @@ class Checker {
     if ('queue' in step) {
       this.#knows([...path, 'queue', 'team'], 'a team', teams, step.queue.team);
       this.#prompt([...path, 'queue', 'music'], step.queue.music);
+      this.#prompt([...path, 'queue', 'callback_prompt'], step.queue.callback_prompt);
     } else if ('play' in step) {
       this.#prompt([...path, 'play', 'prompt'], step.play.prompt);
     } else if ('voicemail' in step) {

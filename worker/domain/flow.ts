@@ -28,6 +28,8 @@ export interface Flow {
   readonly frames: readonly Frame[];
   /** Lists that stand in no rule set: what an endpoint answered, or what a transfer is made of. */
   readonly own: readonly (readonly Step[])[];
+  /** Keys that led the caller through menus, in order. */
+  readonly digits?: string;
   /** Counts the steps that were begun; flows may go round. */
   readonly begun: number;
   readonly stage: Stage | null;
@@ -73,6 +75,8 @@ export type Stage =
       readonly music: string;
       readonly callbackKey: string | null;
     }
+  /** The caller left the queue with a call-back request, and hears that it was understood. */
+  | { readonly kind: 'callback'; readonly sound: string }
   /** An AI agent was sent for and is not heard yet. */
   | { readonly kind: 'ai'; readonly name: string; readonly metadata: string }
   | {
@@ -85,11 +89,8 @@ export type Stage =
       readonly sound: string | null;
     }
   | { readonly kind: 'play'; readonly sound: string }
-  | {
-      readonly kind: 'voicemail';
-      readonly part: 'prompt' | 'beep' | 'message';
-      readonly sound: string | null;
-    }
+  | { readonly kind: 'voicemail'; readonly part: 'prompt' | 'beep'; readonly sound: string }
+  | { readonly kind: 'voicemail'; readonly part: 'message'; readonly sinceMs: number }
   /** An endpoint was asked what to do. */
   | { readonly kind: 'ask' };
 
@@ -113,6 +114,16 @@ export const NO_RULES: RuleSet = {
 export const searchOf = (flow: Flow | null): Search | null => {
   const stage = flow?.stage ?? null;
   return stage?.kind === 'ring' || stage?.kind === 'queue' ? stage.search : null;
+};
+
+/** Shorter than this is no message but a breath, in ms. */
+const MESSAGE_MS_MIN = 1_000;
+
+/** The caller has left a voicemail that is worth listening to. */
+export const hasLeftMessage = (flow: Flow | null, nowMs: number): boolean => {
+  const stage = flow?.stage ?? null;
+  const isRecorded = stage?.kind === 'voicemail' && stage.part === 'message';
+  return isRecorded && nowMs - stage.sinceMs >= MESSAGE_MS_MIN;
 };
 
 /** The list of steps at a path; null when there is none, which the checks of rule sets rule out. */
@@ -145,7 +156,10 @@ export function nextStep(set: RuleSet, flow: Flow): { step: Step; flow: Flow } |
     const at = [...frames, { path: frame.path, next: frame.next + 1 }];
     const begun = { ...flow, frames: at, begun: flow.begun + 1, stage: null };
     if (!('goto' in step)) return { step, flow: begun };
-    return nextStep(set, { ...begun, frames: [{ path: `flows.${step.goto}`, next: 0 }] });
+    const path = `flows.${step.goto}`;
+    // Steps that stand in no rule set may name a flow that is not there.
+    const isThere = listAt(set, flow.own, path) !== null;
+    return nextStep(set, { ...begun, frames: isThere ? [{ path, next: 0 }] : at });
   }
   return null;
 }
@@ -164,10 +178,13 @@ export function pathOf(flow: Flow): string | null {
 
 /** Puts steps that stand in no rule set before those that follow; `isInstead`: in their place. */
 export function withOwn(flow: Flow, steps: readonly Step[], isInstead: boolean): Flow {
-  const frame = { path: `own.${flow.own.length}`, next: 0 };
+  const before = isInstead ? [] : flow.frames;
+  const isNeeded = (index: number) =>
+    before.some(({ path }) => `${path}.`.startsWith(`own.${index}.`));
   return {
     ...flow,
-    own: [...flow.own, steps],
-    frames: isInstead ? [frame] : [...flow.frames, frame],
+    // Flows may go round: what the call never comes back to is not kept.
+    own: [...flow.own.map((list, index) => (isNeeded(index) ? list : [])), steps],
+    frames: [...before, { path: `own.${flow.own.length}`, next: 0 }],
   };
 }

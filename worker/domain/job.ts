@@ -1,6 +1,7 @@
 // Work that a decision leaves to be done outside: calls to the provider and to LiveKit's room service. Jobs are data kept in
 // the call's own row, so a decision and the work it causes are stored by one statement. Pure.
 import type { Charge } from './call.ts';
+import type { Step } from './rules.ts';
 
 /** Actions of the provider's calls endpoint. Provider: POST /{phone-number-id}/calls, Calling API reference, read 2026-06. */
 export type GraphAction = 'connect' | 'pre_accept' | 'accept' | 'reject' | 'terminate';
@@ -21,7 +22,19 @@ export type Job =
   | { readonly lane: 'room'; readonly action: 'probe' }
   | { readonly lane: 'room'; readonly action: 'remove'; readonly identity: string }
   /** Sends the number's fallback text to a caller who could not be served. */
-  | { readonly lane: 'message'; readonly action: 'fallback' };
+  | { readonly lane: 'message'; readonly action: 'fallback' }
+  /** Sends the caller what a step of the rule says. */
+  | { readonly lane: 'message'; readonly action: 'send'; readonly content: MessageWording }
+  /** Asks an endpoint of the user what to do with the call. */
+  | {
+      readonly lane: 'endpoint';
+      readonly action: 'ask';
+      readonly url: string;
+      readonly data: Readonly<Record<string, string>>;
+    };
+
+/** A WhatsApp message: free text, or a template that the provider has approved. */
+export type MessageWording = Extract<Step, { message: unknown }>['message'];
 
 /**
  * What may be done when nobody knows whether a job took effect: `repeat` it, repeat it and take "already done" for success, or
@@ -30,7 +43,7 @@ export type Job =
 export type JobClass = 'repeat' | 'repeat-treating-already-as-done' | 'never-repeat';
 
 export const classOfJob = (job: Job): JobClass => {
-  if (job.lane === 'message') return 'never-repeat';
+  if (job.lane === 'message' || job.lane === 'endpoint') return 'never-repeat';
   if (job.lane !== 'graph') return 'repeat';
   return job.action === 'connect' || job.action === 'ask'
     ? 'never-repeat'
@@ -73,6 +86,8 @@ export type JobResult =
       readonly providerCallId?: string;
       /** Of `record.outcome`: what the call cost. */
       readonly charge?: Charge | null;
+      /** Of `endpoint.ask`: what to do with the call; absent: nothing in particular. */
+      readonly steps?: readonly Step[];
     }
   | JobFailure;
 
@@ -88,7 +103,7 @@ const BACKOFF_MAX_MS = 10_000;
 export const backoffMs = (attempt: number): number =>
   Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (attempt - 1));
 
-const lanes = ['graph', 'room', 'record', 'message'] as const;
+const lanes = ['graph', 'room', 'record', 'message', 'endpoint'] as const;
 
 /** The next job of each lane; only these may run, so the jobs of a lane keep their order. */
 export const laneHeads = (pending: readonly PendingJob[]): PendingJob[] =>

@@ -36,6 +36,7 @@ const EVENTS = {
   'control-checked': null,
   'control-back': null,
   'fallback-sent': 'call.fallback_sent',
+  'message-sent': 'call.message_sent',
   held: 'call.held',
   'taken-off-hold': 'call.unheld',
   playing: null,
@@ -100,6 +101,7 @@ export const PUBLIC_EVENTS: Readonly<Record<PublicEvent, string>> = {
   'call.recording_failed': 'it is not recorded, or not to its end',
   'call.ended': 'it is over; `call.outcome` says how. Once a call',
   'call.fallback_sent': 'the user was sent the text for those who could not be served',
+  'call.message_sent': 'the user was sent the message of a step of the rule',
   'call.charged': 'what it costs is known',
   'call.recording_kept': 'its recording can be fetched; minutes after the end',
 };

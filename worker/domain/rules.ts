@@ -106,6 +106,8 @@ const queue = z.strictObject({
   length_max: z.int().min(1).max(1_000).default(100),
   /** A key that leaves a call-back request and ends the call. */
   callback_key: menuKey.optional(),
+  /** What is heard after that key; a short tone if nothing is said. */
+  callback_prompt: z.string().min(1).max(64).optional(),
 });
 
 const ask = z.strictObject({
@@ -118,7 +120,12 @@ const message = z
   .strictObject({
     text: z.string().min(1).max(1_024).optional(),
     template: z
-      .strictObject({ name: z.string().min(1).max(512), language: z.string().min(2).max(15) })
+      .strictObject({
+        name: z.string().min(1).max(512),
+        language: z.string().min(2).max(15),
+        /** Of the body, in order. */
+        parameters: z.array(z.string().min(1).max(1_024)).max(20).default([]),
+      })
       .optional(),
   })
   .refine(({ text, template }) => (text === undefined) !== (template === undefined), {

@@ -120,11 +120,14 @@ export function onPlayed(call: Call, playId: number, isComplete: boolean): Answe
   const { playing } = call.audio;
   if (isOver(call) || playing?.id !== playId) return null;
   const isConnected = call.state === 'active';
-  if (!isComplete && (!isConnected || isAnnouncing(call.audio))) {
+  const isAnnouncement = isConnected
+    ? isAnnouncing(call.audio)
+    : (playing.isAnnouncement ?? !call.flow?.stage);
+  if (!isComplete && isAnnouncement) {
     const detail = { prompt: playing.promptId };
     return change(call, { playing: null, recording: 'off' }, 'announcement-failed', detail);
   }
-  if (!isConnected) return null;
+  if (!isConnected && isComplete) return null;
   return change(call, { playing: null }, 'played', { completed: isComplete });
 }
 

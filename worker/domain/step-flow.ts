@@ -1,18 +1,35 @@
 // Decisions that take a call from one step of its rule to the next. Each step falls through to the next one when it does not end
 // the call; after the last one the call ends as unanswered. Pure.
-import type { Call, CallAudio } from './call.ts';
-import { ANSWER_MARGIN_MS, ending, without, type Change, type NewJob } from './change.ts';
+import type { Call, CallAudio, TimelineType } from './call.ts';
+import {
+  ANSWER_MARGIN_MS,
+  ending,
+  MESSAGE_MS,
+  without,
+  type Change,
+  type NewJob,
+} from './change.ts';
 import type { Desk } from './desk.ts';
 import { nextStep, pathOf, type Flow, type Search, type Stage } from './flow.ts';
 import { outcome } from './outcome.ts';
 import { typeOf, type Step } from './rules.ts';
-import { ringNext, withSearch } from './step-search.ts';
 import { isAnnouncing } from './step-audio.ts';
+import { beginAsk } from './step-endpoint.ts';
+import { beginMenu, beginPlay } from './step-prompted.ts';
+import { ringNext, withSearch } from './step-search.ts';
+import { beginVoicemail } from './step-voicemail.ts';
 
 /** What becomes of a step that is begun. */
 export type Begun =
   /** The call stays at it. */
-  | { readonly stays: Stage; readonly endsAtMs: number | null; readonly patch?: Partial<Call> }
+  | {
+      readonly stays: Stage;
+      readonly endsAtMs: number | null;
+      readonly patch?: Partial<Call>;
+      readonly add?: readonly NewJob[];
+      /** Of the timeline entry, where another one than `step` says more. */
+      readonly entry?: TimelineType;
+    }
   /** It has done what there was to do, or cannot be done; the next one follows. */
   | { readonly goesOn: string; readonly add?: readonly NewJob[] }
   | { readonly ends: Change };
@@ -26,11 +43,15 @@ export interface Sound {
 /** Steps that the caller hears something of: the call is answered for them. */
 const AUDIBLE: ReadonlySet<string> = new Set(['menu', 'queue', 'play', 'voicemail']);
 
-/** The bare call between two steps. */
+/** The bare call between two steps; an answer that is still to come would be one to a step that is over. */
 export const withoutStage = (call: Call): Call => ({
   ...call,
   flow: call.flow && { ...call.flow, stage: null },
   timers: without(call.timers, 'step', 'each'),
+  pending:
+    call.flow?.stage?.kind === 'ask'
+      ? call.pending.filter(({ job }) => job.lane !== 'endpoint')
+      : call.pending,
 });
 
 /**
@@ -47,12 +68,18 @@ export function advance(call: Call, desk: Desk, nowMs: number, why: string | nul
 }
 
 /**
- * Answers the call for what can be heard of the rest of its rule, because the provider waits no longer.
+ * Answers the call for what can be heard of the rest of its rule, because the provider waits no longer. The caller is sent the
+ * messages on the way.
  *
- * @returns null when nothing can be heard of it
+ * @returns the end of the call when nothing can be heard of it
  */
-export const advanceAudibly = (call: Call, desk: Desk, nowMs: number): Change | null =>
-  toNext(call, desk, nowMs, 'time to answer is up', true, []);
+export function advanceAudibly(call: Call, desk: Desk, nowMs: number): Change {
+  const left: NewJob[] = [];
+  const change = toNext(call, desk, nowMs, 'time to answer is up', true, left);
+  if (change) return change;
+  const end = ending(call, outcome('no-answer', 'system'), nowMs);
+  return { ...end, add: [...left, ...end.add] };
+}
 
 /** @param add gets the jobs of steps that were passed when none is left to stay at */
 function toNext(
@@ -70,7 +97,7 @@ function toNext(
     if (!next) return null;
     rest = { ...rest, flow: next.flow };
     const type = typeOf(next.step);
-    if (isAudibleOnly && !AUDIBLE.has(type)) continue;
+    if (isAudibleOnly && !AUDIBLE.has(type) && type !== 'message') continue;
     const begun = begin(rest, next.step, desk, nowMs);
     if ('ends' in begun) return { ...begun.ends, add: [...add, ...(begun.ends.add ?? [])] };
     if ('goesOn' in begun) {
@@ -78,7 +105,7 @@ function toNext(
       passed.push(`${type}: ${begun.goesOn}`);
       continue;
     }
-    const { stays, endsAtMs, patch = {} } = begun;
+    const { stays, endsAtMs, patch = {}, entry = 'step' } = begun;
     const timers = endsAtMs === null ? rest.timers : { ...rest.timers, step: endsAtMs };
     const staged: Call = { ...rest, ...patch, timers, flow: { ...next.flow, stage: stays } };
     const opened = AUDIBLE.has(type) ? answered(staged) : { call: staged, add: [] };
@@ -86,7 +113,7 @@ function toNext(
     return {
       patch: changed(call, entered),
       entry: {
-        type: 'step',
+        type: entry,
         detail: {
           step: type,
           at: pathOf(next.flow) ?? '',
@@ -94,7 +121,7 @@ function toNext(
           ...(passed.length === 0 ? {} : { passed: passed.join('; ') }),
         },
       },
-      add: [...add, ...opened.add],
+      add: [...add, ...(begun.add ?? []), ...opened.add],
     };
   }
 }
@@ -125,6 +152,14 @@ function begin(call: Call, step: Step, desk: Desk, nowMs: number): Begun {
       endsAtMs: untilMs,
       patch: teamOf(search),
     };
+  }
+  if ('play' in step) return beginPlay(step.play, nowMs);
+  if ('menu' in step) return beginMenu(step.menu, nowMs);
+  if ('voicemail' in step) return beginVoicemail(call, step.voicemail, nowMs);
+  if ('ask' in step) return beginAsk(step.ask, nowMs);
+  if ('message' in step) {
+    const job = { lane: 'message', action: 'send', content: step.message } as const;
+    return { goesOn: 'on its way', add: [{ job, giveUpAtMs: nowMs + MESSAGE_MS }] };
   }
   if ('reject' in step) return { ends: ending(call, outcome('rejected-by-rule', 'system'), nowMs) };
   return { goesOn: 'not known' };
@@ -179,11 +214,17 @@ function enter(call: Call, desk: Desk, nowMs: number): Call {
     stage?.kind === 'ring' || stage?.kind === 'queue'
       ? { ...call, ...withSearch(call, ringNext(call, stage.search, desk, nowMs)) }
       : call;
-  return withSound(searching);
+  return withSound(withoutPrompt(searching));
 }
 
+/** What is played once begins anew at every step, also where it is what was heard before. */
+const withoutPrompt = (call: Call): Call =>
+  call.audio.playing?.isLoop === false && !isAnnounced(call.audio)
+    ? { ...call, audio: { ...call.audio, playing: null } }
+    : call;
+
 /** What the caller hears now by the stage of the call; null for the room. */
-function soundOf(call: Call): Sound | null {
+export function soundOf(call: Call): Sound | null {
   const stage = call.flow?.stage ?? null;
   switch (stage?.kind) {
     case 'queue':
@@ -195,8 +236,11 @@ function soundOf(call: Call): Sound | null {
         : null;
     case 'menu':
     case 'play':
-    case 'voicemail':
-      return stage.sound === null ? null : { promptId: stage.sound, isLoop: false };
+    case 'callback':
+    case 'voicemail': {
+      const promptId = 'sound' in stage ? stage.sound : null;
+      return promptId === null ? null : { promptId, isLoop: false };
+    }
     case 'ask':
     case undefined:
       return null;
@@ -222,4 +266,4 @@ export function withSound(call: Call, over: CallAudio['playing'] = null): Call {
 }
 
 /** The announcement is still to be heard. */
-const isAnnounced = ({ playing }: CallAudio): boolean => playing?.isAnnouncement === true;
+export const isAnnounced = ({ playing }: CallAudio): boolean => playing?.isAnnouncement === true;

@@ -14,9 +14,9 @@ import {
   type Change,
 } from './change.ts';
 import { withoutJob, withoutQueuedGraph, type JobResult, type PendingJob } from './job.ts';
-import { codeOf, outcome, type Outcome } from './outcome.ts';
+import { codeOf, outcome, type Outcome, type OutcomeReason } from './outcome.ts';
 import type { Desk } from './desk.ts';
-import { nextStep, type Flow } from './flow.ts';
+import { hasLeftMessage, nextStep, type Flow } from './flow.ts';
 import { route } from './route.ts';
 import { onOpened, QUIET, soundBefore } from './step-audio.ts';
 import { advance } from './step-flow.ts';
@@ -218,20 +218,24 @@ export function onInboundTerminate(call: Call, termination: Termination, nowMs: 
     case 'dialling':
     case 'accepting':
     case 'active':
-      return finalEnd(call, terminationOutcome(call, termination), nowMs);
+      return finalEnd(call, terminationOutcome(call, termination, nowMs), nowMs);
   }
 }
 
-/** The caller hears something, but nobody. */
-const isWaiting = ({ flow, talkedAtMs }: Call): boolean =>
-  talkedAtMs === null && flow !== null && flow.stage !== null;
+/** What a caller has come to who hangs up at a step; null for one with whom somebody spoke. */
+function reasonToLeave({ flow, talkedAtMs }: Call, nowMs: number): OutcomeReason | null {
+  if (flow?.stage?.kind === 'callback') return 'callback-requested';
+  if (hasLeftMessage(flow, nowMs)) return 'voicemail-left';
+  return flow?.stage && talkedAtMs === null ? 'abandoned' : null;
+}
 
-function terminationOutcome(call: Call, termination: Termination): Outcome {
+function terminationOutcome(call: Call, termination: Termination, nowMs: number): Outcome {
   if (termination.error !== undefined) {
     return { ...outcome('provider-ended', 'provider', termination.error), ...codeOf(termination) };
   }
   const wasAnswered = call.state === 'active' || termination.wasPickedUp;
-  if (call.state === 'active' && isWaiting(call)) return outcome('abandoned', 'caller');
+  const left = reasonToLeave(call, nowMs);
+  if (call.state === 'active' && left !== null) return outcome(left, 'caller');
   return outcome(wasAnswered ? 'caller-hung-up' : 'caller-gave-up', 'caller');
 }
 

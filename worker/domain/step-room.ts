@@ -159,8 +159,8 @@ function isOfferedTo(call: Call, { agentId, identity }: Claim): boolean {
   const search = searchOf(call.flow);
   if (!LOOKING.has(call.state) || (call.state !== 'ringing' && call.claim)) return false;
   if (search) return isRungFor(search, agentId);
-  // Calls of before there were rules, and those of the business, have no search.
-  return call.state === 'ringing' && isMeantFor(call.target, identity);
+  // Calls of before there were rules, and those of the business, have no steps.
+  return call.state === 'ringing' && !call.flow && isMeantFor(call.target, identity);
 }
 
 const isRungFor = ({ isForEverybody, rung }: Search, agentId: AgentId): boolean =>
@@ -225,7 +225,6 @@ function unclaimed(call: Call, nowMs: number): { call: Call; add: NewJob[] } {
 export function onAnswerLimit(call: Call, desk: Desk, nowMs: number): Change {
   const { call: free, add } = unclaimed(call, nowMs);
   const change = advanceAudibly(free, desk, nowMs);
-  if (!change) return ending(call, outcome('no-answer', 'system'), nowMs);
   return { ...after(changed(call, free), change), add: [...add, ...(change.add ?? [])] };
 }
 

@@ -41,13 +41,7 @@ import {
   onPreAccept,
 } from './step-inbound.ts';
 import { onAskSent, onPermission } from './step-ask.ts';
-import {
-  onAudioCommand,
-  onDigit,
-  onPlayed,
-  onRecordingFailed,
-  onRecordingKept,
-} from './step-audio.ts';
+import { onAudioCommand, onRecordingFailed, onRecordingKept } from './step-audio.ts';
 import {
   onAgentThere,
   onAnswer,
@@ -59,7 +53,8 @@ import {
   onOutboundTimer,
   onStatus,
 } from './step-outbound.ts';
-import { advance, changed, withSound } from './step-flow.ts';
+import { onEndpoint } from './step-endpoint.ts';
+import { onKey, onSilence, onSoundOver, onStepTimer } from './step-prompted.ts';
 import { onNoRelay, onProbed, onRelayBack, onRelayLost, onRelaySilent } from './step-relay.ts';
 import {
   onAnswerLimit,
@@ -73,6 +68,7 @@ import {
   release,
 } from './step-room.ts';
 import { onEachTimer, onPeople, onRingEnded } from './step-search.ts';
+import { onUnrecorded } from './step-voicemail.ts';
 
 /**
  * Applies one event.
@@ -175,11 +171,11 @@ function changeFor(
         ? null
         : { entry: { type: 'publisher-skipped', detail: { identity: event.identity } } };
     case 'relay.played':
-      return onSoundOver(call, onPlayed(call, event.playId, event.isComplete));
+      return onSoundOver(call, event, desk, nowMs);
     case 'relay.recording-failed':
-      return onRecordingFailed(call);
+      return onUnrecorded(call, onRecordingFailed(call), desk, nowMs);
     case 'relay.digit':
-      return onDigit(call, event.digit);
+      return onKey(call, event.digit, desk, nowMs);
     case 'relay.ended':
       return onMediaEnded(call, event, free, nowMs);
     case 'relay.lost':
@@ -197,7 +193,7 @@ function changeFor(
     case 'end':
       return onEnd(call, event.actor, nowMs);
     case 'audio':
-      return onAudioCommand(call, event.command, event.actor);
+      return onSteered(call, event, desk, nowMs);
     case 'recording':
       return onRecordingKept(call, event.recording);
     case 'job':
@@ -207,11 +203,17 @@ function changeFor(
   }
 }
 
-/** What the caller hears next after a prompt. */
-function onSoundOver(call: Call, change: Answer): Answer {
-  if (!change) return null;
-  const next = { ...call, ...change.patch };
-  return { ...change, patch: changed(call, withSound(next, call.audio.playing)) };
+/** Somebody changes what a call sounds like; its step may wait for what is cut off. */
+function onSteered(
+  call: Call,
+  { command, actor }: Extract<CallEvent, { type: 'audio' }>,
+  desk: Desk,
+  nowMs: number,
+): Answer {
+  const change = onAudioCommand(call, command, actor);
+  return command.action === 'stop-playing'
+    ? onSilence(call, change, true, desk, nowMs)
+    : onUnrecorded(call, change, desk, nowMs);
 }
 
 function onEnd(call: Call, actor: Actor, nowMs: number): Answer {
@@ -233,7 +235,8 @@ function onJob(
   // The reply to an attempt whose lease ran out and that was settled otherwise.
   if (!done) return null;
   const { job } = done;
-  if (job.lane === 'message') return onFallbackSent(call, done, result);
+  if (job.lane === 'message') return onMessageSent(call, done, job.action, result);
+  if (job.lane === 'endpoint') return onEndpoint(call, done, result, desk, nowMs);
   if (job.lane === 'record') return onRecorded(call, done, result, nowMs);
   if (job.lane === 'room') {
     if (job.action === 'probe') return onProbed(call, done, result, nowMs);
@@ -280,10 +283,15 @@ function onEndTold(call: Call, done: PendingJob, result: JobResult, nowMs: numbe
   );
 }
 
-function onFallbackSent(call: Call, done: PendingJob, result: JobResult): Answer {
+function onMessageSent(
+  call: Call,
+  done: PendingJob,
+  action: 'fallback' | 'send',
+  result: JobResult,
+): Answer {
   const pending = withoutJob(call.pending, done.id);
   return result.ok
-    ? { patch: { pending }, entry: { type: 'fallback-sent' } }
+    ? { patch: { pending }, entry: { type: action === 'send' ? 'message-sent' : 'fallback-sent' } }
     : { patch: { pending }, entry: { type: 'action-failed', detail: failureDetail(done, result) } };
 }
 
@@ -337,7 +345,7 @@ function onTimer(
         ? onAnswerLimit(call, desk, nowMs)
         : ending(call, outcome('agent-no-answer', 'system'), nowMs);
     case 'step':
-      return advance(call, desk, nowMs, 'time is up');
+      return onStepTimer(call, desk, nowMs);
     case 'each':
       return onEachTimer(call, desk, nowMs);
     case 'relayAnswer':

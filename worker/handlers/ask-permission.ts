@@ -98,7 +98,7 @@ const card = (text: string | undefined): MessageContent => ({
   },
 });
 
-const templateMessage = ({ name, language, parameters }: Template): MessageContent => ({
+export const templateMessage = ({ name, language, parameters }: Template): MessageContent => ({
   type: 'template',
   template: {
     name,

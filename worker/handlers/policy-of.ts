@@ -12,6 +12,7 @@ export function policyOf({ audio }: Pick<Services, 'audio'>, number: BusinessNum
     hasFallbackText: fallbackText !== null,
     isLeftToVoicemail:
       voicemail !== null && voicemail.timeoutMs !== null && !voicemail.takesRejected,
+    canRecord: audio !== null,
     recording: recording === 'always' && audio ? { announcement: recordingAnnouncement } : null,
   };
 }

@@ -62,7 +62,7 @@ export async function playPrompt(
     requireAudio(services);
     const prompt = await services.prompts.find(promptId);
     if (!prompt)
-      throw invalidField('prompt_id', `the id of a prompt, or ${SHIPPED_SOUNDS.join(' or ')}`);
+      throw invalidField('prompt_id', `the id of a prompt, or ${SHIPPED_SOUNDS.join(', ')}`);
   }
   return unlessAnnouncing(
     await steer(services, id, principal, { action: 'play', promptId, isLoop }),

@@ -6,6 +6,7 @@ import { isPlain } from '../../../relay/domain/opus.ts';
 import type { Sound } from '../../../relay/domain/player.ts';
 import { makeHoldSound } from '../../local/hold-sound.ts';
 import { makeRingBackSound } from '../../local/ring-back-sound.ts';
+import { makeTone, TONES, type ToneName } from '../../local/tone-sounds.ts';
 import { OpusDecoder } from '../../local/simulator/opus.ts';
 import { findTones, loudnessDbfs } from '../../local/simulator/spectrum.ts';
 
@@ -96,6 +97,35 @@ describe('the ring-back tone', () => {
     expect(Math.max(...levels.slice(53))).toBeLessThan(-60);
     const [tone] = findTones(together(turn.slice(5, 7)), OpusDecoder.sampleRateHz);
     expect(Math.abs((tone?.hz ?? 0) - 425)).toBeLessThan(12);
+  });
+
+  it('joins up with itself without a click', () => expectSeamless(packets, heard));
+});
+
+describe.each(Object.keys(TONES) as ToneName[])('the tone %s', (name) => {
+  const packets = loadSound(name);
+  const heard = threeTurns(packets);
+
+  it('is what its script makes', () => {
+    expect(fileOf(name).equals(makeTone(name))).toBe(true);
+  });
+
+  it('is small, of 20 ms frames, as long as it says', () => {
+    expect(fileOf(name).length).toBeLessThan(5_000);
+    expect(isPlainSound(packets)).toBe(true);
+    expect(packets).toHaveLength(Math.round(TONES[name].lengthS / 0.02));
+  });
+
+  it('has its tones when it says, softly', () => {
+    for (const { atS, hz, lastsS } of TONES[name].tones) {
+      const middle = Math.floor((atS + lastsS / 2) / 0.02);
+      const pcm = together(heard.slice(middle, middle + 2));
+      expect(Math.abs((findTones(pcm, OpusDecoder.sampleRateHz)[0]?.hz ?? 0) - hz)).toBeLessThan(
+        15,
+      );
+      expect(loudnessDbfs(pcm)).toBeGreaterThan(-32);
+      expect(loudnessDbfs(pcm)).toBeLessThan(-20);
+    }
   });
 
   it('joins up with itself without a click', () => expectSeamless(packets, heard));

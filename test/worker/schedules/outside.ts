@@ -57,6 +57,8 @@ export class Outside {
         return this.#keep();
       case 'message':
         return this.#send(call, this.texts);
+      case 'endpoint':
+        return { ok: true };
       case 'room':
         return this.#room(call, job);
       case 'graph':

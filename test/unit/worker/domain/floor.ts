@@ -11,10 +11,20 @@ import type {
 } from '../../../../worker/domain/ids.ts';
 import type { Member } from '../../../../worker/domain/roster.ts';
 import { ruleSet, type RuleSet } from '../../../../worker/domain/rules.ts';
+import type { JobResult } from '../../../../worker/domain/job.ts';
 import { dueAtMs, step } from '../../../../worker/domain/step.ts';
 import { NO_FACTS, NO_POLICY } from '../../../../worker/domain/step-inbound.ts';
 
 export const START_MS = 1_790_000_000_000;
+
+/** What of the calls does not go as usual. */
+export interface FloorOptions {
+  readonly flows?: Readonly<Record<string, readonly object[]>>;
+  /** Jobs to which no reply comes, such as `graph.accept`. */
+  readonly holds?: readonly string[];
+  /** Replies of jobs that do not simply succeed. */
+  readonly replies?: Readonly<Record<string, JobResult>>;
+}
 
 export type MemberOptions = Partial<Omit<Member, 'id'>> & { readonly id: string };
 
@@ -28,8 +38,17 @@ export class Floor {
   /** Every decision that changed a call. */
   readonly decisions: { id: CallId; decision: Decision }[] = [];
 
-  constructor(steps: readonly object[], members: readonly MemberOptions[]) {
-    this.rules = ruleSet.parse({ rules: [], otherwise: steps });
+  /** The most that a call kept of steps that stand in no rule set. */
+  longestOwn: NonNullable<Call['flow']>['own'] = [];
+  readonly #options: FloorOptions;
+
+  constructor(
+    steps: readonly object[],
+    members: readonly MemberOptions[],
+    options: FloorOptions = {},
+  ) {
+    this.#options = options;
+    this.rules = ruleSet.parse({ rules: [], otherwise: steps, flows: options.flows ?? {} });
     for (const { id, ...options } of members) {
       const member: Member = {
         id: id as AgentId,
@@ -77,8 +96,14 @@ export class Floor {
       if (!before || !agentsOf(before).includes(agentId))
         this.set(agentId, { rungAtMs: this.nowMs });
     }
-    for (const { id: jobId } of decision.jobs)
-      this.apply(id, { type: 'job', jobId, result: { ok: true } });
+    const own = decision.call.flow?.own ?? [];
+    if (JSON.stringify(own).length > JSON.stringify(this.longestOwn).length) this.longestOwn = own;
+    const { holds = [], replies = {} } = this.#options;
+    for (const { id: jobId, job } of decision.jobs) {
+      const name = `${job.lane}.${job.action}`;
+      const result = replies[name] ?? { ok: true };
+      if (!holds.includes(name)) this.apply(id, { type: 'job', jobId, result });
+    }
   }
 
   set(id: string, changed: Partial<Member>): void {

@@ -36,7 +36,10 @@ const endedTwice =
   (state: Column): Way =>
     state === 'ended' ? { ...way, last: [terminates()] } : way;
 
-export const JOBS: Record<JobName, readonly JobCase[]> = {
+/** Those of rules are in `step-prompted.test.ts`. */
+type RuleJob = 'message.send' | 'endpoint.ask';
+
+export const JOBS: Record<Exclude<JobName, RuleJob>, readonly JobCase[]> = {
   'room.create': [
     { label: 'first', way: { hold: ['room.create'] } },
     { label: 'first, for a room', kind: 'room', way: { hold: ['room.create'] } },
@@ -121,7 +124,7 @@ export const JOBS: Record<JobName, readonly JobCase[]> = {
   ],
 };
 
-/** Those of rules are in `step-flow.test.ts`. */
+/** Those of rules are in `step-prompted.test.ts` and `step-search.test.ts`. */
 export const TIMERS: Record<Exclude<TimerName, 'step' | 'each'>, readonly Case[]> = {
   answer: [{ label: '' }],
   relayAnswer: [{ label: '' }, { label: 'no other has room', free: null }],

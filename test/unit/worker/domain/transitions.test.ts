@@ -173,8 +173,8 @@ function whenOnlyTimePasses({
   return `${call.state}, without an end`;
 }
 
-/** What rules bring into the timeline: `step-flow.test.ts` and `step-search.test.ts` have it. */
-type RoutingType = 'step' | 'rung' | 'ring-ended';
+/** What rules bring into the timeline: `step-prompted.test.ts` and `step-search.test.ts` have it. */
+type RoutingType = 'step' | 'rung' | 'ring-ended' | 'message-sent';
 
 const TIMELINE_TYPES: Record<Exclude<TimelineType, RoutingType>, true> = {
   offered: true,

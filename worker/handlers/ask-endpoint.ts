@@ -1,0 +1,78 @@
+// Asks an endpoint of the user what to do with a call: one signed request, a bounded answer, and no second try.
+import { z } from 'zod';
+import { postSigned } from '../adapters/signed-request.ts';
+import { iso } from '../call-view.ts';
+import type { Job, JobResult } from '../domain/job.ts';
+import { refusalOfAddress } from '../domain/outside-address.ts';
+import { steps } from '../domain/rules.ts';
+import { ASK_TIMEOUT_MS } from '../domain/step-endpoint.ts';
+import type { JobSubject } from '../outgoing.ts';
+import type { Services } from '../services.ts';
+
+/** Longest answer that is read, in bytes. */
+const ANSWER_BYTES_MAX = 65_536;
+/** Of what was wrong with an answer the timeline keeps so much, in characters. */
+const PROBLEM_CHARS_MAX = 200;
+
+const answer = z.strictObject({ steps: steps.optional() });
+
+/** @returns the steps that the endpoint answered, none where it has nothing to say; otherwise what went wrong, for people */
+export async function askEndpoint(
+  { config, now }: Pick<Services, 'config' | 'now'>,
+  { view, digits }: Pick<JobSubject, 'view' | 'digits'>,
+  { url, data }: Extract<Job, { lane: 'endpoint' }>,
+): Promise<JobResult> {
+  const refusal = refusalOfAddress(url, config.ALLOW_LOOPBACK);
+  if (refusal !== null) return refused(`the address is not ${refusal}`);
+  const secrets = config.ASK_SECRET;
+  if (secrets.length === 0) return refused('ASK_SECRET is not set');
+  const atMs = now();
+  const question = { call: view, digits, data };
+  const body = JSON.stringify({ type: 'call.ask', timestamp: iso(atMs), data: question });
+  const id = `ask_${crypto.randomUUID()}`;
+  try {
+    const response = await postSigned(url, { id, body, secrets, atMs }, ASK_TIMEOUT_MS);
+    if (response.status === 204) return { ok: true };
+    if (!response.ok) {
+      await response.body?.cancel();
+      return { ...refused(`HTTP ${response.status}`), status: response.status };
+    }
+    const text = await readBounded(response);
+    return text === null ? refused(`more than ${ANSWER_BYTES_MAX} bytes`) : readAnswer(text);
+  } catch (error) {
+    const isLate = error instanceof Error && error.name === 'TimeoutError';
+    const why = isLate ? `no answer within ${ASK_TIMEOUT_MS / 1000} s` : 'not reached';
+    return { ok: false, kind: 'unsure', message: why };
+  }
+}
+
+const refused = (message: string) => ({ ok: false, kind: 'refused', message }) as const;
+
+/** @returns null when the body is too long */
+async function readBounded({ body }: Response): Promise<string | null> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length;
+    if (bytes > ANSWER_BYTES_MAX) return null;
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function readAnswer(text: string): JobResult {
+  const parsed = answer.safeParse(parseJson(text));
+  if (parsed.success) return { ok: true, steps: parsed.data.steps ?? [] };
+  const [issue] = parsed.error.issues;
+  const problem = `the answer, ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`;
+  return refused(problem.slice(0, PROBLEM_CHARS_MAX));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
