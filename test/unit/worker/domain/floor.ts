@@ -162,7 +162,7 @@ export class Floor {
 
   /** Offers waiting calls to whoever is free, in an order that should not matter. */
   offer(ids: Iterable<string> = this.calls.keys()): void {
-    for (const id of [...ids]) this.apply(id, { type: 'people' });
+    for (const id of Array.from(ids)) this.apply(id, { type: 'people' });
   }
 
   /** Lets time pass, doing what is due at its time. */
