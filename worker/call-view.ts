@@ -217,10 +217,13 @@ export function viewOfCall(
   };
 }
 
-function ringingFor({ flow, state }: Call): string[] | null {
+function ringingFor({ flow, state, claim, target }: Call): string[] | null {
   const search = searchOf(flow);
+  if (claim) return [];
   if (search) return search.isForEverybody ? null : search.rung.map(({ agentId }) => agentId);
-  return state === 'ringing' && flow === null ? null : [];
+  if (state !== 'ringing' || flow !== null) return [];
+  // A call of the business rings for the agent whom it is to connect.
+  return target?.kind === 'agent' ? [target.agentId] : null;
 }
 
 /** @param timeline in the order of the decisions */

@@ -125,8 +125,7 @@ export class Switchboard extends DurableObject<Env> {
       isConnected: (agentId) => this.#subscribers.isConnected(agentId),
       now: () => Date.now(),
       wakeAt: (atMs) => this.#wakeAt(atMs),
-      publish: (agents) =>
-        this.#subscribers.publishPresence({ type: 'presence', at: iso(Date.now()), agents }),
+      publish: (agents) => void this.#publishPresence(agents),
     });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
   }
@@ -346,9 +345,14 @@ export class Switchboard extends DurableObject<Env> {
       if (isComplete || after === null || missed.length >= REPLAY_MAX) break;
     }
     const calls = [...this.#book.calls()].filter(({ state }) => state !== 'ended').map(view);
-    await this.#people.prepare(null);
-    const hello = { type: 'hello', cursor: Math.max(cursor, this.#lastCursor), calls };
     const agentId = query.get('agent');
+    const hello = {
+      type: 'hello',
+      cursor: Math.max(cursor, this.#lastCursor),
+      agent_id: agentId,
+      calls,
+      agents: this.#people.presences(),
+    };
     const until = query.get('until');
     const subscriber = {
       agentId,
@@ -397,6 +401,16 @@ export class Switchboard extends DurableObject<Env> {
         durationMs: call.answeredAtMs && call.endedAtMs && call.endedAtMs - call.answeredAtMs,
       });
     }
+  }
+
+  async #publishPresence(agents: readonly PresenceView[]): Promise<void> {
+    // Not known any more after the memory was taken away.
+    if (this.#lastCursor === 0) {
+      const stored = await this.#store.lastCursor().catch(() => 0);
+      this.#lastCursor = Math.max(this.#lastCursor, stored);
+    }
+    const at = iso(Date.now());
+    this.#subscribers.publishPresence({ type: 'presence', id: this.#lastCursor, at, agents });
   }
 
   /** Lets subscribers know of a stored decision. */

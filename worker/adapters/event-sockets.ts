@@ -30,9 +30,11 @@ export type QualityNotice = {
   readonly calls: readonly { readonly id: string; readonly quality: QualityView }[];
 };
 
-/** Who answers calls, as far as that has changed; like `quality` without cursor and not replayed. */
+/** Who answers calls, as far as that has changed; like `quality` it is not replayed. */
 export type PresenceNotice = {
   readonly type: 'presence';
+  /** The cursor so far, for clients that keep that of every frame. */
+  readonly id: number;
   readonly at: string;
   readonly agents: readonly PresenceView[];
 };

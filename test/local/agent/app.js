@@ -5,7 +5,9 @@ import { Room, RoomEvent, Track } from './livekit-client.js';
 const api = document.body.dataset.api;
 const element = (id) => document.getElementById(id);
 
-/** Calls that ring at the moment, by id. */
+/** Which agent the key belongs to. */
+let agentId;
+/** Calls that ring for this agent at the moment, by id. */
 const ringing = new Map();
 let key = '';
 /** The last event that was seen: after a lost connection the stream goes on behind it. */
@@ -33,10 +35,11 @@ function listen() {
     wasOpen = true;
     if (event.type === 'hello') {
       cursor = event.cursor;
+      agentId = event.agent_id;
       ringing.clear();
       for (const call of event.calls) update(call);
       show('on-duty');
-    } else {
+    } else if (event.call) {
       cursor = event.id;
       update(event.call);
     }
@@ -49,7 +52,9 @@ function listen() {
 }
 
 function update(call) {
-  if (call.state === 'ringing') ringing.set(call.id, call);
+  // Null: every agent may take it.
+  const ringsHere = call.ringing_for === null || call.ringing_for.includes(agentId);
+  if (ringsHere) ringing.set(call.id, call);
   else ringing.delete(call.id);
   if (call.state === 'ended' && call.id === answeredId) {
     note(`Call ended: ${call.outcome.reason.replaceAll('-', ' ')}.`);
