@@ -55,7 +55,8 @@ export function pastHolidays(hours: Hours, nowMs: number): number[] {
   return hours.holidays.flatMap(({ date }, index) => (date < today ? [index] : []));
 }
 
-function isTimeZone(name: string): boolean {
+/** Whether the name is one of the IANA time zones that this runtime knows. */
+export function isTimeZone(name: string): boolean {
   // Offsets such as +01:00 are understood by the runtime and not by the provider.
   if (!/^[A-Za-z]/.test(name)) return false;
   try {

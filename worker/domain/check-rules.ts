@@ -1,12 +1,20 @@
 // What is wrong with a rule set as a whole. Each finding names where it is, as the path of a member, and what was expected. Pure.
+import { refusalOfAddress } from './outside-address.ts';
+import { referencesOf, type Path, type Reference } from './rule-references.ts';
 import { typeOf, type Match, type RuleSet, type Step } from './rules.ts';
 
 /** What a rule set may refer to. */
 export interface Known {
   readonly numbers: ReadonlySet<string>;
-  readonly teams: ReadonlySet<string>;
-  readonly agents: ReadonlySet<string>;
+  /** Ids of their members. */
+  readonly teams: ReadonlyMap<string, readonly string[]>;
+  /** Their skills. */
+  readonly agents: ReadonlyMap<string, readonly string[]>;
   readonly prompts: ReadonlySet<string>;
+  /** The deployment keeps audio. */
+  readonly canRecord: boolean;
+  /** Endpoints may be on this machine. */
+  readonly isLoopbackAllowed: boolean;
 }
 
 export interface RuleFinding {
@@ -15,10 +23,15 @@ export interface RuleFinding {
   readonly message: string;
 }
 
-type Path = readonly (string | number)[];
-
 /** Whatever follows these is never reached. */
 const FINAL = new Set(['voicemail', 'reject', 'goto']);
+
+const EXPECTED: Readonly<Record<Reference['kind'], string>> = {
+  number: 'the id of a number',
+  team: 'a team',
+  agent: 'the id of an agent',
+  prompt: 'the id of a prompt',
+};
 
 /** The schedule that a number's own hours are. */
 export const NUMBER_HOURS = 'number';
@@ -47,6 +60,7 @@ class Checker {
 
   check(): void {
     const { rules, flows, otherwise } = this.#set;
+    this.#references();
     for (const [index, rule] of rules.entries()) {
       this.#match(['rules', index, 'match'], rule.match);
       this.#steps(['rules', index, 'steps'], rule.steps);
@@ -66,9 +80,14 @@ class Checker {
     if (!among.has(name)) this.#find(path, `Expected ${what}; there is no ${name}`);
   }
 
-  #match(path: Path, { numbers, caller, hours, available }: Match): void {
-    for (const [index, id] of (numbers ?? []).entries())
-      this.#knows([...path, 'numbers', index], 'the id of a number', this.#known.numbers, id);
+  #references(): void {
+    const { numbers, teams, agents, prompts } = this.#known;
+    const among = { number: numbers, team: teams, agent: agents, prompt: prompts };
+    for (const { kind, id, path } of referencesOf(this.#set))
+      this.#knows(path, EXPECTED[kind], among[kind], id);
+  }
+
+  #match(path: Path, { caller, hours }: Match): void {
     if (caller?.list !== undefined) {
       this.#used.lists.add(caller.list);
       this.#knows(
@@ -88,8 +107,6 @@ class Checker {
         hours.schedule,
       );
     }
-    if (available)
-      this.#knows([...path, 'available', 'team'], 'a team', this.#known.teams, available.team);
   }
 
   #steps(path: Path, steps: readonly Step[]): void {
@@ -105,36 +122,35 @@ class Checker {
   }
 
   #step(path: Path, step: Step): void {
-    const { teams, agents } = this.#known;
     if ('ring' in step) {
-      if (step.ring.team !== undefined)
-        this.#knows([...path, 'ring', 'team'], 'a team', teams, step.ring.team);
-      for (const [index, id] of (step.ring.agents ?? []).entries())
-        this.#knows([...path, 'ring', 'agents', index], 'the id of an agent', agents, id);
-      return;
-    }
-    if ('queue' in step) {
-      this.#knows([...path, 'queue', 'team'], 'a team', teams, step.queue.team);
-      this.#prompt([...path, 'queue', 'music'], step.queue.music);
-      this.#prompt([...path, 'queue', 'callback_prompt'], step.queue.callback_prompt);
-    } else if ('play' in step) {
-      this.#prompt([...path, 'play', 'prompt'], step.play.prompt);
+      const { team, agents = [], skills } = step.ring;
+      const rung = team === undefined ? agents : (this.#known.teams.get(team) ?? []);
+      this.#skills([...path, 'ring', 'skills'], skills, rung);
+    } else if ('queue' in step) {
+      const { team, skills } = step.queue;
+      this.#skills([...path, 'queue', 'skills'], skills, this.#known.teams.get(team) ?? []);
     } else if ('voicemail' in step) {
-      this.#prompt([...path, 'voicemail', 'prompt'], step.voicemail.prompt);
+      if (!this.#known.canRecord)
+        this.#find([...path, 'voicemail'], 'Expected a deployment with an R2 bucket `AUDIO`');
     } else if ('menu' in step) {
-      this.#prompt([...path, 'menu', 'prompt'], step.menu.prompt);
-      this.#prompt([...path, 'menu', 'wrong_key_prompt'], step.menu.wrong_key_prompt);
       const keys = Object.entries(step.menu.keys);
       if (keys.length === 0) this.#find([...path, 'menu', 'keys'], 'Expected at least one key');
       for (const [key, steps] of keys) this.#steps([...path, 'menu', 'keys', key], steps);
+    } else if ('ask' in step) {
+      const expected = refusalOfAddress(step.ask.url, this.#known.isLoopbackAllowed);
+      if (expected !== null) this.#find([...path, 'ask', 'url'], `Expected ${expected}`);
     } else if ('goto' in step) {
       this.#used.flows.add(step.goto);
       this.#knows([...path, 'goto'], 'a flow of the set', keysOf(this.#set.flows), step.goto);
     }
   }
 
-  #prompt(path: Path, id: string | undefined): void {
-    if (id !== undefined) this.#knows(path, 'the id of a prompt', this.#known.prompts, id);
+  #skills(path: Path, skills: readonly string[], among: readonly string[]): void {
+    if (skills.length === 0) return;
+    const hasThem = (id: string): boolean =>
+      skills.every((skill) => this.#known.agents.get(id)?.includes(skill));
+    if (!among.some(hasThem))
+      this.#find(path, `Expected skills that one of those who are rung has: ${skills.join(', ')}`);
   }
 
   /** A rule that takes every call leaves none to those after it. */

@@ -2,6 +2,7 @@
 // `check-rules.ts`; what a set means for a call in `route.ts`. Pure.
 import { z } from 'zod';
 import { hoursSchema } from './calling-hours.ts';
+import { canonicalPhone } from './contact.ts';
 
 /** A rule set is one JSON text; this bounds what is read for every call. In characters. */
 export const RULES_LENGTH_MAX = 256_000;
@@ -14,7 +15,11 @@ const DEPTH_MAX = 5;
 const name = z.string().min(1).max(64);
 /** Of teams, flows, schedules and lists: what people write. */
 const key = z.string().regex(/^[\w-]{1,64}$/, 'letters, digits, _ and -, at most 64');
-const digits = z.string().regex(/^\d{5,20}$/, 'digits with the country code and without plus');
+/** In the spelling in which contacts have them. */
+const digits = z
+  .string()
+  .regex(/^\d{5,15}$/, 'digits with the country code and without plus')
+  .overwrite(canonicalPhone);
 const seconds = (min: number, max: number) =>
   z.int().min(min, `${min} to ${max} seconds`).max(max, `${min} to ${max} seconds`);
 
@@ -121,8 +126,9 @@ const message = z
     text: z.string().min(1).max(1_024).optional(),
     template: z
       .strictObject({
-        name: z.string().min(1).max(512),
-        language: z.string().min(2).max(15),
+        // Provider: names and languages of templates, WhatsApp Business Platform, read 2026-11.
+        name: z.string().regex(/^[a-z0-9_]{1,512}$/, 'lower-case letters, digits and _'),
+        language: z.string().regex(/^[a-z]{2,3}(_[A-Z]{2,3})?$/, 'a language such as en or pt_PT'),
         /** Of the body, in order. */
         parameters: z.array(z.string().min(1).max(1_024)).max(20).default([]),
       })

@@ -8,9 +8,14 @@ const NOW = Date.UTC(2026, 10, 23, 10);
 
 const known: Known = {
   numbers: new Set(['lisbon', 'porto']),
-  teams: new Set(['sales', 'support']),
-  agents: new Set(['ana']),
+  teams: new Map([
+    ['sales', ['ana']],
+    ['support', []],
+  ]),
+  agents: new Map([['ana', ['portuguese', 'refunds']]]),
   prompts: new Set(['welcome', 'sound:hold']),
+  canRecord: false,
+  isLoopbackAllowed: false,
 };
 
 const call: CallFacts = {
@@ -110,6 +115,31 @@ describe('a rule set is refused', () => {
       'an unknown schedule',
       { rules: [ruleFor({ hours: { schedule: 'x', is: 'open' } })], otherwise: [{ reject: {} }] },
       'rules.0.match.hours.schedule: Expected a schedule of the set, or number; there is no x',
+    ],
+    [
+      'skills that nobody of the team has',
+      steps({ ring: { team: 'sales', skills: ['refunds', 'greek'] } }),
+      'rules.0.steps.0.ring.skills: Expected skills that one of those who are rung has: refunds, greek',
+    ],
+    [
+      'skills where the team is empty',
+      steps({ queue: { team: 'support', skills: ['refunds'] } }),
+      'rules.0.steps.0.queue.skills: Expected skills that one of those who are rung has: refunds',
+    ],
+    [
+      'a voicemail that nobody could keep',
+      steps({ voicemail: {} }),
+      'rules.0.steps.0.voicemail: Expected a deployment with an R2 bucket `AUDIO`',
+    ],
+    [
+      'an endpoint in a local network',
+      steps({ ask: { url: 'https://crm.internal/route' } }),
+      'rules.0.steps.0.ask.url: Expected a name in the public DNS, not one of a local network',
+    ],
+    [
+      'a template that no provider has',
+      steps({ message: { template: { name: 'We Missed You', language: 'Portuguese' } } }),
+      'rules.0.steps.0.message.template.name: lower-case letters, digits and _',
     ],
     [
       'a loop',
