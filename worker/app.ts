@@ -25,9 +25,11 @@ import { relayConnectRoute } from './http/relay-connect-route.ts';
 import { relayRoutes } from './http/relay-routes.ts';
 import { logRequests } from './http/request-log.ts';
 import { newRoutes } from './http/routes.ts';
+import { ruleRoutes } from './http/rule-routes.ts';
 import { startCallRoute } from './http/start-call-route.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import { webhookEndpointRoutes } from './http/webhook-endpoint-routes.ts';
+import { teamRoutes } from './http/team-routes.ts';
 import { webhookRoutes } from './http/webhook-routes.ts';
 import type { Services } from './services.ts';
 
@@ -84,6 +86,8 @@ export function createApp(services: Services) {
   app.route('/v1', webhookEndpointRoutes(services));
   app.route('/v1', deliveryRoutes(services));
   app.route('/v1', agentRoutes(services));
+  app.route('/v1', teamRoutes(services));
+  app.route('/v1', ruleRoutes(services));
   app.route('/v1', contactRoutes(services));
   app.route('/v1', permissionRoutes(services));
   app.route('/v1', moneyRoutes(services));

@@ -2,6 +2,7 @@
 import { exports, waitUntil } from 'cloudflare:workers';
 import { openAccess } from './adapters/access-tokens.ts';
 import { createApiKeyStore } from './adapters/api-key-store-d1.ts';
+import { createCallerReader } from './adapters/caller-reader-d1.ts';
 import { createCallReader } from './adapters/call-reader-d1.ts';
 import { createIdempotencyStore } from './adapters/idempotency-d1.ts';
 import { createContactStore } from './adapters/contact-store-d1.ts';
@@ -17,6 +18,8 @@ import { createRateStore } from './adapters/rate-store-d1.ts';
 import { createRecordingStore } from './adapters/recording-store-d1.ts';
 import { createRightsReader } from './adapters/rights-reader-d1.ts';
 import { createSessionStore } from './adapters/session-store-d1.ts';
+import { createRuleStore } from './adapters/rule-store-d1.ts';
+import { createTeamStore } from './adapters/team-store-d1.ts';
 import { createUsageReader } from './adapters/usage-reader-d1.ts';
 import { createWebhookStore } from './adapters/webhook-store-d1.ts';
 import { createApp } from './app.ts';
@@ -52,6 +55,9 @@ function servicesOf(env: Env): Services {
     forwards: createForwardStore(db),
     calls: createCallReader(db, () => Date.now()),
     contacts: createContactStore(db),
+    callers: createCallerReader(db),
+    teams: createTeamStore(db),
+    rules: createRuleStore(db),
     permissions: createPermissionStore(db),
     rates: createRateStore(db),
     usage: createUsageReader(db),

@@ -2,6 +2,7 @@
 import { drizzle } from 'drizzle-orm/d1';
 import { openAccess } from '../../worker/adapters/access-tokens.ts';
 import { createApiKeyStore } from '../../worker/adapters/api-key-store-d1.ts';
+import { createCallerReader } from '../../worker/adapters/caller-reader-d1.ts';
 import { createCallReader } from '../../worker/adapters/call-reader-d1.ts';
 import { createContactStore } from '../../worker/adapters/contact-store-d1.ts';
 import { createDeliveryStore } from '../../worker/adapters/delivery-store-d1.ts';
@@ -16,6 +17,8 @@ import { createRateStore } from '../../worker/adapters/rate-store-d1.ts';
 import { createRecordingStore } from '../../worker/adapters/recording-store-d1.ts';
 import { createRightsReader } from '../../worker/adapters/rights-reader-d1.ts';
 import { createSessionStore } from '../../worker/adapters/session-store-d1.ts';
+import { createRuleStore } from '../../worker/adapters/rule-store-d1.ts';
+import { createTeamStore } from '../../worker/adapters/team-store-d1.ts';
 import { createUsageReader } from '../../worker/adapters/usage-reader-d1.ts';
 import { createWebhookStore } from '../../worker/adapters/webhook-store-d1.ts';
 import { parseConfig } from '../../worker/config.ts';
@@ -44,6 +47,9 @@ export function ownServices(
     forwards: createForwardStore(db),
     calls: createCallReader(db, () => Date.now()),
     contacts: createContactStore(db),
+    callers: createCallerReader(db),
+    teams: createTeamStore(db),
+    rules: createRuleStore(db),
     permissions: createPermissionStore(db),
     rates: createRateStore(db),
     usage: createUsageReader(db),

@@ -8,6 +8,7 @@ import { ADMIN_KEY, api, Outside, request, signature, unique } from './support.t
 
 const phoneNumberId = unique('55');
 const CALL_ID = 'no-call';
+const TEAM_ID = 'sales';
 let numberId = '';
 let contactId = '';
 let agentId = '';
@@ -23,6 +24,7 @@ beforeAll(async () => {
   });
   numberId = number.body.id;
   agentId = (await api<{ id: string }>('POST', '/v1/agents', { name: 'Ana' })).body.id;
+  await api('POST', '/v1/teams', { id: TEAM_ID, name: 'Sales' });
   contactId = (await api<{ id: string }>('POST', '/v1/contacts', { phone: '351910000002' })).body
     .id;
 });
@@ -81,6 +83,48 @@ describe('a signed webhook', () => {
   });
 });
 
+/** Every match and every kind of step. */
+const RULES = {
+  rules: [
+    {
+      name: 'vip',
+      match: {
+        caller: {
+          phones: ['351910000001'],
+          countries: ['PT'],
+          list: 'vip',
+          tag: 'a',
+          returning: true,
+        },
+        hours: { schedule: 'office', is: 'open' },
+        payload: { starts_with: 'order' },
+        percentage: 50,
+        available: { team: TEAM_ID, is: true },
+      },
+      steps: [
+        { ring: { team: TEAM_ID, strategy: 'sticky', seconds: 20, each_s: 10, skills: [] } },
+        { ai: { name: 'concierge', metadata: '', seconds: 8 } },
+        { queue: { team: TEAM_ID, music: 'sound:hold', priority: 1, callback_key: '1' } },
+        { menu: { prompt: 'sound:hold', keys: { '1': [{ goto: 'end' }] } } },
+        { play: { prompt: 'sound:hold' } },
+        { message: { text: 'Sorry' } },
+        { ask: { url: 'https://example.com/route', data: { a: 'b' } } },
+        { voicemail: { longest_s: 60 } },
+      ],
+    },
+  ],
+  flows: { end: [{ reject: {} }] },
+  schedules: {
+    office: {
+      timezone: 'Europe/Lisbon',
+      weekly: [{ day: 'monday', open: '0900', close: '1800' }],
+      holidays: [{ date: '2030-12-25' }],
+    },
+  },
+  lists: { vip: ['351910000001'] },
+  otherwise: [{ ring: { everyone: true } }],
+};
+
 describe('a request of the API', () => {
   /** Valid bodies of every route that takes JSON. */
   const bodies = (): Readonly<Record<string, unknown[]>> => ({
@@ -115,6 +159,11 @@ describe('a request of the API', () => {
     'POST /v1/api-keys': [
       { name: 'CRM', role: 'agent', expires_at: new Date(Date.now() + 60_000).toISOString() },
     ],
+    'POST /v1/teams': [{ id: 'fuzzed', name: 'Sales', wrap_up_s: 20 }],
+    [`PATCH /v1/teams/${TEAM_ID}`]: [{ name: 'Sales', wrap_up_s: 20 }],
+    [`PUT /v1/teams/${TEAM_ID}/members`]: [{ agent_ids: [] }],
+    'PUT /v1/rules': [{ version: 0, rules: RULES }, { rules: RULES }],
+    'POST /v1/rules/check': [{ rules: RULES }],
     'POST /v1/relays': [{ id: 'relay-f' }],
     'POST /v1/webhooks': [{ url: 'https://crm.example.com/calls', events: ['call.ended'] }],
     [`PATCH /v1/webhooks/${CALL_ID}`]: [
@@ -164,7 +213,10 @@ describe('a request of the API', () => {
       ),
     );
     const listed = Object.keys(bodies()).map((route) =>
-      [numberId, contactId, agentId, CALL_ID].reduce((path, id) => path.replace(id, '{id}'), route),
+      [numberId, contactId, agentId, CALL_ID, TEAM_ID].reduce(
+        (path, id) => path.replace(`/${id}`, '/{id}'),
+        route,
+      ),
     );
     expect(listed.toSorted()).toEqual(documented.toSorted());
   });

@@ -30,6 +30,11 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'POST /v1/agents': { name: 'Ana' },
   'PATCH /v1/agents/:id': { name: 'Ana' },
   'POST /v1/api-keys': { name: 'CRM', role: 'agent' },
+  'POST /v1/teams': { id: 'sales', name: 'Sales' },
+  'PATCH /v1/teams/:id': { name: 'Sales' },
+  'PUT /v1/teams/:id/members': { agent_ids: [] },
+  'PUT /v1/rules': { rules: { rules: [], otherwise: [{ reject: {} }] } },
+  'POST /v1/rules/check': { rules: { rules: [], otherwise: [{ reject: {} }] } },
   'POST /v1/relays': { id: 'relay-9' },
   'POST /v1/numbers': NUMBER,
   'PATCH /v1/numbers/:id': { display_phone_number: '15550109998' },
@@ -142,10 +147,12 @@ async function statusOf(route: string, credential: Credential): Promise<number> 
   const [method = '', path = ''] = route.split(' ');
   const body = BODIES[route];
   const ids: Record<string, string> = {
-    ':id': accessOf(route) === 'relay' ? relayId : /forwards|deliveries/.test(path) ? '999' : 'nope',
+    ':id':
+      accessOf(route) === 'relay' ? relayId : /forwards|deliveries/.test(path) ? '999' : 'nope',
     ':numberId': unique('n'),
     ':promptId': 'nope',
     ':callId': 'nope',
+    ':version': '0',
   };
   const query = path.endsWith('/permission') ? '?number_id=nope' : '?name=x';
   const key = keys[credential];

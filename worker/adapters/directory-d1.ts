@@ -2,9 +2,8 @@
 import { and, eq, inArray, isNotNull, isNull, ne, notExists, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
 import { alias } from 'drizzle-orm/sqlite-core';
-import { agents, contactIdentities, counters, numbers, relays } from '../db/schema.ts';
-import type { ContactIdentity } from '../domain/contact.ts';
-import type { AgentId, ContactId, NumberId } from '../domain/ids.ts';
+import { agents, counters, numbers, relays } from '../db/schema.ts';
+import type { AgentId, NumberId } from '../domain/ids.ts';
 import type { Role } from '../domain/roster.ts';
 import type { Agent, BusinessNumber } from '../ports.ts';
 import { queryable } from './database.ts';
@@ -19,28 +18,6 @@ export interface AgentChange {
 }
 
 export function createDirectory(db: DrizzleD1Database) {
-  async function readContacts(identities: readonly ContactIdentity[]) {
-    const known = new Map<string, ContactId>();
-    for (const some of queryable(identities.map(({ value }) => value))) {
-      const rows = await db
-        .select()
-        .from(contactIdentities)
-        .where(inArray(contactIdentities.value, some));
-      for (const { kind, value, contactId } of rows) {
-        known.set(`${kind} ${value}`, contactId as ContactId);
-      }
-    }
-    return {
-      async findContactId(asked: readonly ContactIdentity[]): Promise<ContactId | null> {
-        for (const { kind, value } of asked) {
-          const id = known.get(`${kind} ${value}`);
-          if (id !== undefined) return id;
-        }
-        return null;
-      },
-    };
-  }
-
   return {
     async numbers(): Promise<BusinessNumber[]> {
       const rows = await db.select().from(numbers).orderBy(numbers.createdAtMs, numbers.id);
@@ -61,18 +38,6 @@ export function createDirectory(db: DrizzleD1Database) {
       }
       return found;
     },
-
-    /** The contact that any of the identities belongs to, the first identity that is known deciding. */
-    async findContactId(identities: readonly ContactIdentity[]): Promise<ContactId | null> {
-      return (await readContacts(identities)).findContactId(identities);
-    },
-
-    /**
-     * The same for several people, read at once and not again.
-     *
-     * @param identities of everybody who will be asked for
-     */
-    readContacts,
 
     /** An id whose relay was revoked is free again. @returns false when the id is taken */
     async addRelay(id: string, secretHash: string, atMs: number): Promise<boolean> {

@@ -5,6 +5,7 @@ import type { DrizzleD1Database } from 'drizzle-orm/d1';
 import { numbers, prompts } from '../db/schema.ts';
 import type { PromptId } from '../domain/ids.ts';
 import { queryable } from './database.ts';
+import { isPresent } from './rules-version.ts';
 
 export type PromptStore = ReturnType<typeof createPromptStore>;
 
@@ -59,12 +60,17 @@ export function createPromptStore(db: DrizzleD1Database) {
       return rows.map(promptFromRow);
     },
 
-    /** From now on it is not to be used. Safe to repeat until its row is gone. @returns false when a number announces with it */
-    async markDeleted(id: string, atMs: number): Promise<boolean> {
+    /**
+     * From now on it is not to be used. Safe to repeat until its row is gone.
+     *
+     * @param rulesVersion of rules that do without it
+     * @returns false when a number announces with it, or other rules are in force
+     */
+    async markDeleted(id: string, rulesVersion: number, atMs: number): Promise<boolean> {
       const marked = await db
         .update(prompts)
         .set({ deletedAtMs: sql`coalesce(${prompts.deletedAtMs}, ${atMs})` })
-        .where(and(eq(prompts.id, id), not(isAnnouncement)))
+        .where(and(eq(prompts.id, id), not(isAnnouncement), isPresent(rulesVersion)))
         .returning({ id: prompts.id });
       return marked.length > 0;
     },

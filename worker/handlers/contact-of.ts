@@ -1,6 +1,6 @@
 // Which contact somebody is, the one that any of their identities belongs to or a new one, and how the provider is told whom we
 // mean.
-import type { Directory } from '../adapters/directory-d1.ts';
+import type { FindCaller } from '../adapters/caller-reader-d1.ts';
 import { keyedHashHex, type SealingKeys } from '../adapters/sealed-secret.ts';
 import type { UserAddress } from '../adapters/provider.ts';
 import type { ContactIdentity } from '../domain/contact.ts';
@@ -18,7 +18,7 @@ export interface ResolvedContact extends Contact {
 /** What finding a contact takes. */
 export interface ContactSource {
   readonly config: { readonly TOKEN_ENCRYPTION_KEYS: SealingKeys };
-  readonly directory: Pick<Directory, 'findContactId'>;
+  readonly callers: { readonly find: FindCaller };
 }
 
 /**
@@ -32,8 +32,19 @@ export async function resolveContact(
   name: string | null,
   fallback: string,
 ): Promise<ResolvedContact> {
-  const known = await services.directory.findContactId(identities);
-  const id = known ?? (await newContactId(services.config, identities[0], fallback));
+  const known = await services.callers.find(identities);
+  return contactOf(services.config, known?.id ?? null, identities, name, fallback);
+}
+
+/** The same for somebody who was looked for already. */
+export async function contactOf(
+  config: ContactSource['config'],
+  known: ContactId | null,
+  identities: readonly ContactIdentity[],
+  name: string | null,
+  fallback: string,
+): Promise<ResolvedContact> {
+  const id = known ?? (await newContactId(config, identities[0], fallback));
   return { id, name, identities, isNew: known === null };
 }
 

@@ -7,6 +7,7 @@ import { promptAudioOf, type PromptAudio, type SoundType } from '../domain/promp
 import { requireAudio } from '../http/audio-bucket.ts';
 import { Problem } from '../http/problems.ts';
 import type { Services } from '../services.ts';
+import { requireUnused } from './save-rules.ts';
 
 /** How much audio is converted before others go first, in 20 ms: some ms of work. A call in progress may share the thread. */
 const STEPS_AT_ONCE = 10;
@@ -53,13 +54,16 @@ async function converted(
 /**
  * Deletes a prompt and its audio. What is interrupted on the way is finished by the trigger of every minute.
  *
- * @throws Problem `conflict` while a number announces recordings with it, `not-found`
+ * @throws Problem `conflict` while a number announces recordings with it or the rules in force play it, `not-found`
  */
 export async function deletePrompt(services: Services, id: string): Promise<void> {
   const bucket = requireAudio(services);
   const prompt = await services.prompts.find(id);
   if (!prompt) throw new Problem('not-found', 'There is no prompt with this id');
-  if (!(await services.prompts.markDeleted(id, services.now()))) {
+  const version = await requireUnused(services, 'prompt', id);
+  if (!(await services.prompts.markDeleted(id, version, services.now()))) {
+    // Rules that were saved during the look are looked at, too.
+    await requireUnused(services, 'prompt', id);
     throw new Problem('conflict', 'A number announces its recordings with this prompt');
   }
   await bucket.delete(promptKey(prompt.id));

@@ -9,7 +9,7 @@ import type { BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
 import { resolveContact } from './contact-of.ts';
 
-type Deps = Pick<Services, 'config' | 'directory' | 'contacts' | 'permissions' | 'now'>;
+type Deps = Pick<Services, 'config' | 'callers' | 'contacts' | 'permissions' | 'now'>;
 
 /**
  * Takes over the user's answer to a permission request, or what the provider decided for them.

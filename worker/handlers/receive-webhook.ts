@@ -11,13 +11,13 @@ import {
 import type { BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
 import type { Delivery } from '../switchboard.ts';
-import { resolveContact, type ContactSource } from './contact-of.ts';
+import { contactOf, type ContactSource } from './contact-of.ts';
 import type { WebhookFacts } from './forward-webhook.ts';
 import { receiveAccountEvents, type AccountEvent } from './receive-account-event.ts';
-import { NO_FACTS } from '../domain/step-inbound.ts';
 import { voicemailOf } from '../domain/voicemail.ts';
 import { applyMessage, applyPermissionReply } from './receive-permission.ts';
 import { policyOf } from './policy-of.ts';
+import { routingFacts } from './routing-facts.ts';
 
 /** Provider: a call must be accepted within about 30 to 60 s of the offer, Calling API reference, read 2026-06. */
 const ANSWER_LIMIT_MS = 30_000;
@@ -43,14 +43,14 @@ export async function receiveWebhook(
 ): Promise<WebhookFacts> {
   const events = parseWebhook(body);
   const { isCallsOnly, phoneNumberIds, accountIds } = describeWebhook(body);
-  const [numbers, directory] = await Promise.all([
+  const [numbers, callers] = await Promise.all([
     only
       ? new Map([[only.phoneNumberId, only]])
       : services.directory.numbersByPhoneNumberId(phoneNumberIds),
     // Callers wait for both, so both are read at once; but a message may make somebody known whom a later event is about.
-    isCallsOnly ? services.directory.readContacts(events.flatMap(callerOf)) : services.directory,
+    isCallsOnly ? services.callers.read(events.flatMap(callerOf)) : services.callers,
   ]);
-  const source: CallSource = { config: services.config, directory, audio: services.audio };
+  const source: CallSource = { config: services.config, callers, audio: services.audio };
   const ignored: string[] = [];
   const deliveries: Delivery[] = [];
   const account: AccountEvent[] = [];
@@ -159,7 +159,8 @@ async function offerOf(
   const { name } = event.caller;
   const id = await inboundId(number, event.providerCallId);
   const identities = identitiesOf(event.caller);
-  const contact = await resolveContact(source, identities, name ?? null, id);
+  const known = await source.callers.find(identities);
+  const contact = await contactOf(source.config, known?.id ?? null, identities, name ?? null, id);
   const phone = identities.find(({ kind }) => kind === 'phone')?.value;
   const bsuid = identities.find(({ kind }) => kind === 'bsuid')?.value;
   const voicemail = voicemailOf(number.calling);
@@ -176,10 +177,11 @@ async function offerOf(
         ...(name === undefined ? {} : { name }),
         ...(phone === undefined ? {} : { phone }),
         ...(bsuid === undefined ? {} : { bsuid }),
+        ...(known?.lastAgentId ? { lastAgentId: known.lastAgentId } : {}),
       },
       payload: event.payload,
       policy: policyOf(source, number),
-      routing: NO_FACTS,
+      routing: routingFacts(number, phone ?? null, known),
       sdp: event.sdp,
       offeredAtMs: event.atMs,
       answerLimitMs: Math.min(ANSWER_LIMIT_MS, voicemail?.timeoutMs ?? Infinity),

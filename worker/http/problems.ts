@@ -32,6 +32,8 @@ const PROBLEMS = {
   'too-large': [413, 'The body is too large'],
   'wrong-media-type': [415, 'The body is of a type that is not taken'],
   'no-such-range': [416, 'There is no such part'],
+  'rules-changed': [409, 'Other rules were saved meanwhile'],
+  'invalid-rules': [422, 'The rules have errors'],
   'idempotency-mismatch': [422, 'The Idempotency-Key belongs to another request'],
   'provider-refused': [422, 'The provider refused the request'],
   'upgrade-required': [426, 'This address speaks WebSocket only'],

@@ -109,7 +109,7 @@ const remove = createRoute({
     204: { description: 'The prompt is deleted' },
     ...refusals,
     404: noSuchPrompt,
-    409: problemContent('A number announces its recordings with it'),
+    409: problemContent('A number announces its recordings with it, or the rules use it at `path`'),
     503: noBucket,
   },
 });
