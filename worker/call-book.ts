@@ -10,6 +10,7 @@ import {
 } from './domain/call.ts';
 import type { Desk } from './domain/desk.ts';
 import type { CallId, RelayId } from './domain/ids.ts';
+import type { Refusal } from './domain/people.ts';
 import { dueAtMs, step } from './domain/step.ts';
 import { Mailboxes } from './mailboxes.ts';
 import { OutdatedError, type CallStore, type Contact, type StoredEntry } from './ports.ts';
@@ -43,6 +44,14 @@ export interface CallBookDeps {
   readonly resume: (call: Call) => void;
   /** Decisions were stored that were not acted on here: another writer's, or one whose reply was lost. Must not throw. */
   readonly missed: (call: Call, entries: readonly StoredEntry[]) => void;
+}
+
+/** What became of an event. */
+export interface Decided {
+  /** Null when there is no such call. */
+  readonly call: Call | null;
+  /** Why the call was left as it was. */
+  readonly refusal: Refusal | null;
 }
 
 export class CallBook {
@@ -112,6 +121,11 @@ export class CallBook {
    * @throws when the decision could not be stored; then nothing was done about the event
    */
   async apply(id: CallId, event: CallEvent, contact: Contact | null = null): Promise<Call | null> {
+    return (await this.command(id, event, contact)).call;
+  }
+
+  /** As `apply`, for what may be refused. */
+  async command(id: CallId, event: CallEvent, contact: Contact | null = null): Promise<Decided> {
     await this.load();
     // Whoever asks can ask again; waiting in line for a record that is away would only make them wait.
     if (this.#waiting.has(id)) throw new Error('the record is out of reach');
@@ -147,7 +161,7 @@ export class CallBook {
     });
   }
 
-  async #decide(id: CallId, event: CallEvent, contact: Contact | null): Promise<Call | null> {
+  async #decide(id: CallId, event: CallEvent, contact: Contact | null): Promise<Decided> {
     for (let attempt = 1; ; attempt++) {
       const before = this.#live.get(id) ?? (await this.#deps.store.find(id));
       await this.#deps.prepare(before);
@@ -157,7 +171,9 @@ export class CallBook {
       const desk = this.#deps.deskFor(id, before, this.#present());
       const decision = step(before, event, nowMs, free, desk);
       const { call, entry } = decision;
-      if (!call || !entry || call === before) return before;
+      if (!call || !entry || call === before) {
+        return { call: before, refusal: decision.refusal ?? null };
+      }
       this.#deciding.set(id, call);
       try {
         // First, so that a crash after the commit cannot leave a call without anybody to wake up for it.
@@ -167,7 +183,7 @@ export class CallBook {
         this.#deps.act(call, decision, stored, before);
         // Again, because the first alarm may have rung before there was anything to do.
         await this.#deps.wakeAt(dueAtMs(call));
-        return call;
+        return { call, refusal: null };
       } catch (error) {
         if (!(error instanceof OutdatedError) || attempt === DECIDE_ATTEMPTS_MAX) {
           // Whether it was stored is unknown, so what memory holds is not to be trusted.

@@ -1,9 +1,16 @@
 // A call as outsiders see it: snake_case, ISO 8601 times. One shape for the API and for the event stream.
 import { z } from '@hono/zod-openapi';
-import { CALL_STATES, isControlLost, type Call, type TimelineEntry } from './domain/call.ts';
+import {
+  CALL_STATES,
+  isControlLost,
+  wanted,
+  type Call,
+  type TimelineEntry,
+} from './domain/call.ts';
 import { explain } from './domain/explain.ts';
 import { FOLLOW_UPS, searchOf } from './domain/flow.ts';
 import { LIKELY_CAUSES } from './domain/explanation.ts';
+import { ringsOf, SUPERVISION_MODES, transferIn, type Party } from './domain/people.ts';
 import { OUTCOME_REASONS, REMEDIES } from './domain/outcome.ts';
 import { isAnnouncing, QUIET } from './domain/step-audio.ts';
 import { qualityView } from './quality-view.ts';
@@ -45,6 +52,20 @@ export const recordingView = z
   .openapi('Recording');
 export type RecordingView = z.infer<typeof recordingView>;
 
+const partyView = z
+  .object({
+    identity: z.string().openapi({ description: 'In the room' }),
+    agent_id: z.string(),
+    name: z.string(),
+    part: z.enum(['consulted', 'added', 'supervisor']),
+    mode: z.enum(SUPERVISION_MODES).nullable().openapi({ description: 'Of a supervisor' }),
+    there: z.boolean().openapi({
+      description: 'They were seen in the room. Of a supervisor who only listens that is not known',
+    }),
+  })
+  .openapi('Party');
+type PartyView = z.infer<typeof partyView>;
+
 export const callView = z
   .object({
     id: z.string(),
@@ -78,6 +99,18 @@ export const callView = z
     ringing_for: z.array(z.string()).nullable().openapi({
       description: 'Ids of the agents who are rung now; null where every agent may take the call',
     }),
+    ring_purpose: z
+      .enum(['call', 'transfer', 'consultation', 'conference'])
+      .nullable()
+      .openapi({ description: 'What those are asked for who are rung now; null while nobody is' }),
+    summary: z.string().nullable().openapi({
+      description: 'What whoever handed the call over says of it; until the call is over',
+    }),
+    people: z.array(partyView).openapi({
+      description: 'Colleagues and supervisors in the call, besides the agent who has it',
+    }),
+    tags: z.array(z.string()),
+    disposition: z.string().nullable().openapi({ description: 'What came of the call' }),
     waiting_since: time.nullable().openapi({
       description: 'Since when the caller waits for somebody of the present step',
     }),
@@ -165,7 +198,7 @@ export function viewOfCall(
   recording: RecordingView | null,
 ): CallView {
   const { outcome, claim } = call;
-  const audio = call.state === 'active' ? call.audio : QUIET;
+  const audio = call.state === 'active' ? wanted(call).audio : QUIET;
   return {
     id: call.id,
     state: call.state as CallView['state'],
@@ -181,6 +214,11 @@ export function viewOfCall(
     step: call.flow?.stage?.kind ?? null,
     team_id: call.teamId,
     ringing_for: ringingFor(call),
+    ring_purpose: ringPurpose(call),
+    summary: call.people.summary,
+    people: call.people.parties.map(partyViewOf),
+    tags: [...call.remarks.tags],
+    disposition: call.remarks.disposition,
     waiting_since: isoOrNull(searchOf(call.flow)?.sinceMs ?? null),
     talked_at: isoOrNull(call.talkedAtMs),
     follow_up: call.followUp,
@@ -217,14 +255,31 @@ export function viewOfCall(
   };
 }
 
-function ringingFor({ flow, state, claim, target }: Call): string[] | null {
-  const search = searchOf(flow);
-  if (claim) return [];
-  if (search) return search.isForEverybody ? null : search.rung.map(({ agentId }) => agentId);
-  if (state !== 'ringing' || flow !== null) return [];
-  // A call of the business rings for the agent whom it is to connect.
-  return target?.kind === 'agent' ? [target.agentId] : null;
+function ringingFor(call: Call): string[] | null {
+  const { flow, state, claim, target } = call;
+  if (!claim && searchOf(flow)?.isForEverybody) return null;
+  if (!claim && state === 'ringing' && flow === null) {
+    // A call of the business rings for the agent whom it is to connect.
+    return target?.kind === 'agent' ? [target.agentId] : null;
+  }
+  return ringsOf(call).map(({ agentId }) => agentId);
 }
+
+function ringPurpose(call: Call): CallView['ring_purpose'] {
+  if (call.people.asked)
+    return call.people.asked.part === 'consulted' ? 'consultation' : 'conference';
+  if (ringingFor(call)?.length === 0) return null;
+  return transferIn(call) ? 'transfer' : 'call';
+}
+
+const partyViewOf = ({ identity, agentId, name, part, mode, isThere }: Party): PartyView => ({
+  identity,
+  agent_id: agentId,
+  name,
+  part,
+  mode,
+  there: isThere,
+});
 
 /** @param timeline in the order of the decisions */
 export function viewOfDetails(

@@ -4,8 +4,8 @@ import type { KnownPeople, PeopleReader, VersionedRules } from './adapters/peopl
 import type { CallBook } from './call-book.ts';
 import { isOver, type Call } from './domain/call.ts';
 import { agentsOf, deskFor, loads, waitingCalls, type Desk } from './domain/desk.ts';
-import { searchOf } from './domain/flow.ts';
 import type { AgentId, CallId } from './domain/ids.ts';
+import { ringsOf, talkersOf } from './domain/people.ts';
 import { presenceOf, type Duty, type Member, type Presence } from './domain/roster.ts';
 
 /** What outlives the Switchboard's memory and changes too often for the record. */
@@ -162,8 +162,8 @@ export class FrontDesk {
 
   async #stopRinging(agentId: AgentId, why: 'declined' | 'gone'): Promise<void> {
     await this.#deps.book.load();
-    const ringing = [...this.#deps.book.calls()].filter(({ flow }) =>
-      searchOf(flow)?.rung.some((ring) => ring.agentId === agentId),
+    const ringing = [...this.#deps.book.calls()].filter((call) =>
+      ringsOf(call).some((ring) => ring.agentId === agentId),
     );
     await Promise.all(
       ringing.map(({ id }) => this.#deps.book.apply(id, { type: 'ring-ended', agentId, why })),
@@ -177,13 +177,13 @@ export class FrontDesk {
     const nowMs = this.#deps.now();
     const had = new Set(before && !isOver(before) ? agentsOf(before) : []);
     const has = new Set(isOver(call) ? [] : agentsOf(call));
-    for (const { agentId, atMs } of searchOf(call.flow)?.rung ?? [])
+    for (const { agentId, atMs } of ringsOf(call))
       if (!had.has(agentId)) this.#note(agentId, { rungAtMs: atMs });
     const freed = [...had].filter((agentId) => !has.has(agentId));
-    const left = before?.claim?.agentId;
-    if (left !== undefined && freed.includes(left)) {
-      const restMs = this.#current?.people.wrapUpMs.get(call.teamId ?? '') ?? 0;
-      this.#note(left, { idleSinceMs: nowMs, restsUntilMs: restMs > 0 ? nowMs + restMs : 0 });
+    const restMs = this.#current?.people.wrapUpMs.get(call.teamId ?? '') ?? 0;
+    for (const agentId of before ? talkersOf(before) : []) {
+      if (!freed.includes(agentId)) continue;
+      this.#note(agentId, { idleSinceMs: nowMs, restsUntilMs: restMs > 0 ? nowMs + restMs : 0 });
       if (restMs > 0) void this.#deps.wakeAt(nowMs + restMs);
     }
     if (freed.length > 0) void this.peopleChanged();

@@ -4,6 +4,7 @@ import { iso, viewOfCall, type CallView, type RecordingView } from './call-view.
 import type { Call, CallQuality } from './domain/call.ts';
 import { searchOf } from './domain/flow.ts';
 import { roomOfCall } from './domain/ids.ts';
+import { ringsOf } from './domain/people.ts';
 import type { StoredEntry } from './ports.ts';
 
 export const view = (call: Call): CallView =>
@@ -51,6 +52,11 @@ const RINGS: ReadonlySet<StoredEntry['type']> = new Set([
   'step',
   'rung',
   'ring-ended',
+  'transferring',
+  'transfer-cancelled',
+  'consulting',
+  'inviting',
+  'colleague-rung',
 ]);
 
 function noticeType(entry: StoredEntry, call: Call): CallNotice['type'] {
@@ -60,9 +66,8 @@ function noticeType(entry: StoredEntry, call: Call): CallNotice['type'] {
   return entry.type === 'claimed' ? 'claim' : 'call';
 }
 
-const isRinging = ({ flow, state }: Call): boolean => {
-  const search = searchOf(flow);
-  return search
-    ? search.isForEverybody || search.rung.length > 0
-    : flow === null && state === 'ringing';
+const isRinging = (call: Call): boolean => {
+  const search = searchOf(call.flow);
+  const isForEverybody = search?.isForEverybody ?? (call.flow === null && call.state === 'ringing');
+  return isForEverybody || ringsOf(call).length > 0;
 };

@@ -1,8 +1,10 @@
 // Converts a call to its database row and back. Columns hold what is searched and shown; `data` holds the rest while the call
 // is live and shrinks to a few facts once it is settled.
 import { isSettled, type Call, type Claim } from '../domain/call.ts';
+import { NOBODY_ELSE } from '../domain/people.ts';
 import { QUIET } from '../domain/step-audio.ts';
 import { NO_POLICY } from '../domain/step-inbound.ts';
+import { NO_REMARKS } from '../domain/step-remark.ts';
 import type { calls } from '../db/schema.ts';
 
 /** When somebody got back to the caller is not the call's affair. */
@@ -21,6 +23,7 @@ type SettledData = Pick<
   | 'finishedAtMs'
   | 'talkedAtMs'
   | 'flow'
+  | 'remarks'
 > & {
   claim: Claim | null;
   providerCode?: number;
@@ -46,6 +49,7 @@ type LiveData = SettledData &
     | 'policy'
     | 'audio'
     | 'excluded'
+    | 'people'
     | 'timers'
     | 'pending'
     | 'nextJobId'
@@ -53,7 +57,10 @@ type LiveData = SettledData &
 
 /** As it may stand in a row: the first release knew less of a call. */
 type StoredData = Partial<LiveData> &
-  Omit<SettledData, 'target' | 'startedAtMs' | 'finishedAtMs' | 'talkedAtMs' | 'flow'> & {
+  Omit<
+    SettledData,
+    'target' | 'startedAtMs' | 'finishedAtMs' | 'talkedAtMs' | 'flow' | 'remarks'
+  > & {
     heard?: LiveData['heard'];
   };
 
@@ -70,6 +77,7 @@ export function rowFromCall(call: Call): Row {
     talkedAtMs: call.talkedAtMs,
     flow: call.flow,
     claim: call.claim,
+    remarks: call.remarks,
     ...(call.isRecordingKept ? { isRecordingKept: true } : {}),
     ...(call.outcome?.code === undefined ? {} : { providerCode: call.outcome.code }),
     ...(call.outcome?.retryAtMs === undefined ? {} : { retryAtMs: call.outcome.retryAtMs }),
@@ -91,6 +99,7 @@ export function rowFromCall(call: Call): Row {
     policy: call.policy,
     audio: call.audio,
     excluded: call.excluded,
+    people: call.people,
     timers: call.timers,
     pending: call.pending,
     nextJobId: call.nextJobId,
@@ -181,6 +190,8 @@ export function callFromRow(row: Row): Call {
     policy: NO_POLICY,
     audio: QUIET,
     excluded: [],
+    people: NOBODY_ELSE,
+    remarks: NO_REMARKS,
     flow: null,
     isRecordingKept: false,
     timers: {},

@@ -144,9 +144,9 @@ interface Attachment {
 /** A call rings for those who are rung; to others it is a call like any other. */
 function noticeFor(agentId: string | null, notice: CallNotice): CallNotice {
   const { connect, ringing_for } = notice.call;
-  const isForOther =
-    agentId !== null &&
-    ((connect !== null && 'agent_id' in connect && connect.agent_id !== agentId) ||
-      (ringing_for !== null && !ringing_for.includes(agentId)));
+  const isMeant =
+    ringing_for?.includes(agentId ?? '') ??
+    (connect === null || !('agent_id' in connect) || connect.agent_id === agentId);
+  const isForOther = agentId !== null && !isMeant;
   return notice.type === 'ring' && isForOther ? { ...notice, type: 'call' } : notice;
 }

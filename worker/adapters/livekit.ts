@@ -9,6 +9,7 @@ import {
 import type { Call } from '../domain/call.ts';
 import { callerIdentity, roomOfCall, type CallId } from '../domain/ids.ts';
 import { JOB_DEADLINE_MS, type Job, type JobResult } from '../domain/job.ts';
+import type { SupervisionMode } from '../domain/people.ts';
 
 export interface LiveKitAccess {
   readonly url: string;
@@ -63,6 +64,9 @@ export async function doRoomJob(
         break;
       case 'remove':
         await rooms.removeParticipant(name, job.identity);
+        break;
+      case 'permit':
+        await rooms.updateParticipant(name, job.identity, { permission: permissionOf(job.mode) });
         break;
       case 'await':
         return await awaitMicrophone(rooms, name, job.identity);
@@ -172,21 +176,49 @@ export function callerToken(access: LiveKitAccess, call: Call): Promise<string> 
   return token.toJwt();
 }
 
-/** Token with which an agent joins the call's room as somebody whom the caller hears. */
-export function agentToken(
+/**
+ * As what somebody joins. The caller hears an `agent` by that alone, and everybody else only once the relay is told their name.
+ * A supervisor who only listens is hidden: the clients of others show nobody.
+ */
+export type SeatRole = 'agent' | 'colleague' | SupervisionMode;
+
+/** Token with which a person joins the call's room. */
+export function seatToken(
   access: LiveKitAccess,
   callId: CallId,
-  agent: { identity: string; name: string },
+  person: { identity: string; name: string },
+  role: SeatRole,
 ): Promise<string> {
+  const isSupervisor = role !== 'agent' && role !== 'colleague';
   const token = new AccessToken(access.apiKey, access.apiSecret, {
-    identity: agent.identity,
-    name: agent.name,
+    identity: person.identity,
+    name: person.name,
     ttl: JOIN_TOKEN_TTL_S,
-    attributes: { 'roomline.role': 'agent' },
+    attributes: { 'roomline.role': isSupervisor ? 'supervisor' : role },
   });
-  token.addGrant({ ...joinGrant(callId), canUpdateOwnMetadata: false });
+  token.addGrant({
+    ...joinGrant(callId),
+    ...(isSupervisor ? supervisorGrant(role) : {}),
+    ...(role === 'monitor' ? { hidden: true } : {}),
+    canUpdateOwnMetadata: false,
+  });
   return token.toJwt();
 }
+
+const supervisorGrant = (mode: SupervisionMode) => ({
+  canPublish: mode !== 'monitor',
+  canPublishData: mode !== 'monitor',
+});
+
+/**
+ * Of somebody who is in the room. Who has been seen there stays visible, also when they only listen.
+ * Observed: livekit-server 1.13.5 tells others of a participant who is hidden no more, but not of one who becomes hidden.
+ */
+const permissionOf = (mode: SupervisionMode) => ({
+  canSubscribe: true,
+  hidden: false,
+  ...supervisorGrant(mode),
+});
 
 const joinGrant = (callId: CallId) => ({
   roomJoin: true,

@@ -11,12 +11,21 @@
 //   claim         an agent taking a ringing call; one winner
 //   ready         the claimant can hear and be heard in the room; only then the provider is told to accept
 //   open          the path to the provider carries audio, from the accepted answer on
-//   grace         how long an agent who left may take to return before the call ends
+//   grace         how long an agent who left may take to return before the call ends, or somebody else in it has it
 import type { Hours } from './calling-hours.ts';
 import type { Flow, FollowUp } from './flow.ts';
 import type { AgentId, CallId, ContactId, NumberId, RelayId } from './ids.ts';
 import type { Job, JobResult, PendingJob } from './job.ts';
 import type { Outcome } from './outcome.ts';
+import {
+  audienceOf,
+  isConsulting,
+  type PartyCommand,
+  type People,
+  type Refusal,
+  type TransferTo,
+} from './people.ts';
+import type { Remark, Remarks } from './step-remark.ts';
 
 /**
  * `tombstone`: the provider said that a call ended which it has not announced yet. `offered`: the relay is asked for an answer.
@@ -52,6 +61,9 @@ export type CallState = (typeof CALL_STATES)[number];
  * provider calls. `join`: the user picked up and whom they were to talk with is not there.
  *
  * `step`: the present step of the rule has had its time. `each`: somebody has rung for as long as each may.
+ *
+ * `party`: a colleague who is rung, or somebody who was given a seat, has had their time. `heir`: the agent who has the call has left,
+ * and somebody else speaks with the caller.
  */
 export type TimerName =
   | 'answer'
@@ -68,7 +80,9 @@ export type TimerName =
   | 'adopt'
   | 'join'
   | 'step'
-  | 'each';
+  | 'each'
+  | 'party'
+  | 'heir';
 
 export interface Caller {
   readonly contactId: ContactId;
@@ -142,6 +156,8 @@ export interface Claim {
   readonly agentName: string;
   readonly identity: string;
   readonly atMs: number;
+  /** They came as a colleague, so the caller hears them by name. */
+  readonly isNamed?: true;
 }
 
 export interface Placement {
@@ -274,8 +290,10 @@ export interface Call {
   /** Identities that hear and are heard in the room. */
   readonly heard: readonly string[];
   readonly claim: Claim | null;
-  /** Identities whose claim was taken back. */
+  /** Identities that are not to be heard: their claim was taken back, or they were removed. */
   readonly excluded: readonly string[];
+  readonly people: People;
+  readonly remarks: Remarks;
   /** Where it is among the steps of its rule; null for calls that no rule takes. */
   readonly flow: Flow | null;
   /** The team that it was last routed to. */
@@ -387,6 +405,15 @@ export type CallEvent =
   /** Somebody may have become free. */
   | { readonly type: 'people' }
   | { readonly type: 'ring-ended'; readonly agentId: AgentId; readonly why: 'declined' | 'gone' }
+  /** The call is to be somebody else's. `summary`: what whoever takes it is told first. */
+  | {
+      readonly type: 'transfer';
+      readonly to: TransferTo;
+      readonly summary: string | null;
+      readonly actor: Actor;
+    }
+  | { readonly type: 'party'; readonly command: PartyCommand; readonly actor: Actor }
+  | { readonly type: 'remark'; readonly remark: Remark; readonly actor: Actor }
   | { readonly type: 'dial'; readonly dial: Dial }
   | { readonly type: 'permission'; readonly isGranted: boolean }
   | { readonly type: 'answer'; readonly providerCallId: string; readonly sdp: string }
@@ -433,6 +460,27 @@ export type TimelineType =
   | 'step'
   | 'rung'
   | 'ring-ended'
+  | 'transferring'
+  | 'transfer-cancelled'
+  | 'transfer-failed'
+  | 'consulting'
+  | 'consultation-merged'
+  | 'consultation-completed'
+  | 'consultation-cancelled'
+  | 'consultation-failed'
+  | 'inviting'
+  | 'invitation-failed'
+  | 'colleague-rung'
+  | 'colleague-coming'
+  | 'party-joined'
+  | 'party-gone'
+  | 'party-removed'
+  | 'passed-on'
+  | 'supervising'
+  | 'permissions-set'
+  | 'note'
+  | 'tagged'
+  | 'disposition-set'
   | 'ending'
   | 'ended'
   | 'end-confirmed'
@@ -487,6 +535,8 @@ export interface Decision {
   readonly messages: readonly RelayMessage[];
   /** Jobs to start once the decision is stored. */
   readonly jobs: readonly PendingJob[];
+  /** Why a command was not carried out. */
+  readonly refusal?: Refusal;
 }
 
 /** What the relay should be doing for this call. */
@@ -504,12 +554,11 @@ export const wanted = (
   // Agents greet when the user joins the room, so a ringing phone does not join it.
   hasRoom: call.isRoomCreated && (call.direction === 'inbound' || call.state === 'active'),
   audience: {
-    named: [],
-    excluded: [...call.excluded],
+    ...audienceOf(call),
     ai: call.target?.kind === 'ai',
     everyone: call.target?.kind === 'room',
   },
-  audio: call.audio,
+  audio: isConsulting(call) ? { ...call.audio, isHeld: true } : call.audio,
 });
 
 /** The call's media should exist at its relay. */

@@ -17,6 +17,8 @@ import {
 } from './job.ts';
 import { hasLeftMessage, type FollowUp } from './flow.ts';
 import { FAILED_CALLER, type Outcome } from './outcome.ts';
+import { NOBODY_ELSE, type Refusal } from './people.ts';
+import type { Presence } from './roster.ts';
 
 /** By this much Roomline answers earlier than the provider gives up: one slow provider request and its retry. */
 export const ANSWER_MARGIN_MS = 3_000;
@@ -51,6 +53,16 @@ export interface Change {
 }
 
 export type Answer = Change | null;
+
+/** A command that cannot be carried out. */
+export interface Refused {
+  readonly refused: Refusal;
+}
+
+export const refuse = (reason: Refusal['reason'], presence?: Presence): Refused => ({
+  refused: { reason, ...(presence === undefined ? {} : { presence }) },
+});
+
 type End = Change & { readonly patch: Partial<Call>; readonly add: readonly NewJob[] };
 
 export const without = (timers: Call['timers'], ...names: TimerName[]): Call['timers'] =>
@@ -98,6 +110,7 @@ export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
       followUp: followUpOf(call, result, nowMs),
       // Where it was is told by the timeline.
       flow: call.flow && { ...call.flow, frames: [], own: [], stage: null },
+      people: NOBODY_ELSE,
       endedAtMs: nowMs,
       offerSdp: null,
       answerSdp: null,
@@ -116,7 +129,9 @@ export function finalEnd(call: Call, result: Outcome, nowMs: number): End {
 function followUpOf(call: Call, { reason }: Outcome, nowMs: number): FollowUp | null {
   if (reason === 'voicemail-left' || hasLeftMessage(call.flow, nowMs)) return 'voicemail';
   if (reason === 'callback-requested') return 'callback';
-  const isMissed = call.direction === 'inbound' && call.caller !== null && call.talkedAtMs === null;
+  // Who was being handed over and reached nobody has spoken with somebody, and is no better off.
+  const isUnheard = call.talkedAtMs === null || reason === 'no-answer';
+  const isMissed = call.direction === 'inbound' && call.caller !== null && isUnheard;
   return isMissed && reason !== 'rejected-by-rule' ? 'missed' : null;
 }
 

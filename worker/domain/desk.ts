@@ -2,6 +2,7 @@
 import type { Call } from './call.ts';
 import { NO_RULES, searchOf, type Search } from './flow.ts';
 import type { AgentId, CallId } from './ids.ts';
+import { ringsOf, talkersOf } from './people.ts';
 import type { Member } from './roster.ts';
 import type { RuleSet } from './rules.ts';
 
@@ -36,14 +37,13 @@ export const fits = (search: Search, member: Member): boolean =>
 export const ringsAtOnce = ({ strategy, tried }: Search): number =>
   strategy === 'all' ? Infinity : 1 + tried.length;
 
-/** Agents who have a call or are rung for it. */
-export function agentsOf(call: Call): AgentId[] {
-  const rung = searchOf(call.flow)?.rung.map(({ agentId }) => agentId) ?? [];
+/** Agents who have a part in a call or are rung for it. */
+export const agentsOf = (call: Call): AgentId[] => [
   // A call of the business rings for the agent whom it is to connect.
-  const chosen =
-    call.target?.kind === 'agent' && call.state === 'ringing' ? [call.target.agentId] : [];
-  return call.claim ? [call.claim.agentId, ...rung] : [...chosen, ...rung];
-}
+  ...(call.target?.kind === 'agent' && call.state === 'ringing' ? [call.target.agentId] : []),
+  ...talkersOf(call),
+  ...ringsOf(call).map(({ agentId }) => agentId),
+];
 
 /** How many calls each agent has or is rung for. */
 export function loads(calls: Iterable<Call>, except: CallId | null = null): Map<AgentId, number> {

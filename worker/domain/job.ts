@@ -1,6 +1,7 @@
 // Work that a decision leaves to be done outside: calls to the provider and to LiveKit's room service. Jobs are data kept in
 // the call's own row, so a decision and the work it causes are stored by one statement. Pure.
 import type { Charge } from './call.ts';
+import type { SupervisionMode } from './people.ts';
 import type { Step } from './rules.ts';
 
 /** Actions of the provider's calls endpoint. Provider: POST /{phone-number-id}/calls, Calling API reference, read 2026-06. */
@@ -21,6 +22,13 @@ export type Job =
   /** Asks LiveKit whether the caller is still in the room; `refused` when not. */
   | { readonly lane: 'room'; readonly action: 'probe' }
   | { readonly lane: 'room'; readonly action: 'remove'; readonly identity: string }
+  /** What LiveKit lets a supervisor do follows from their mode. */
+  | {
+      readonly lane: 'room';
+      readonly action: 'permit';
+      readonly identity: string;
+      readonly mode: SupervisionMode;
+    }
   /** Sends the number's fallback text to a caller who could not be served. */
   | { readonly lane: 'message'; readonly action: 'fallback' }
   /** Sends the caller what a step of the rule says. */

@@ -10,7 +10,8 @@ import {
   type TimelineEntry,
   type TimelineType,
 } from './call.ts';
-import type { Answer, Change } from './change.ts';
+import { refuse, type Answer, type Change, type Refused } from './change.ts';
+import { isConsulting } from './people.ts';
 
 export const QUIET: CallAudio = { isHeld: false, playing: null, recording: 'off' };
 
@@ -38,13 +39,15 @@ export function onOpened(call: Call): { patch: Partial<Call>; entry: TimelineEnt
   };
 }
 
-export function onAudioCommand(call: Call, command: AudioCommand, actor: Actor): Answer {
+export function onAudioCommand(call: Call, command: AudioCommand, actor: Actor): Answer | Refused {
   if (call.state !== 'active') return null;
   const by = { by: actor.kind };
   switch (command.action) {
     case 'hold':
     case 'unhold': {
       const isHeld = command.action === 'hold';
+      // Whoever takes the caller off hold would let them hear what is said about them.
+      if (isConsulting(call)) return refuse('consulting');
       if (call.audio.isHeld === isHeld) return null;
       return change(call, { isHeld }, isHeld ? 'held' : 'taken-off-hold', by);
     }

@@ -61,10 +61,20 @@ export const withoutStage = (call: Call): Call => ({
  */
 export function advance(call: Call, desk: Desk, nowMs: number, why: string | null): Change {
   const left: NewJob[] = [];
-  const change = toNext(call, desk, nowMs, why, false, left);
+  const change = toNext(call, desk, nowMs, why, false, left) ?? goesOnTalking(call, why, left);
   if (change) return change;
   const end = ending(withoutStage(call), outcome('no-answer', 'system'), nowMs);
   return { ...end, add: [...left, ...end.add] };
+}
+
+/** Nobody has taken the call, and whoever speaks with the caller goes on doing so. */
+function goesOnTalking(call: Call, why: string | null, add: readonly NewJob[]): Change | null {
+  if (call.state !== 'active' || call.heard.length === 0) return null;
+  return {
+    patch: changed(call, withSound(withoutStage(call))),
+    entry: { type: 'transfer-failed', ...(why === null ? {} : { detail: { after: why } }) },
+    add,
+  };
 }
 
 /**
@@ -134,9 +144,7 @@ export const changed = (before: Call, after: Call): Partial<Call> =>
 
 function begin(call: Call, step: Step, desk: Desk, nowMs: number): Begun {
   if ('ring' in step) {
-    const { seconds, each_s, strategy } = step.ring;
-    const eachMs = (strategy === 'all' ? seconds : each_s) * 1000;
-    const search = newSearch({ ...step.ring, eachMs, priority: 0 }, nowMs, nowMs + seconds * 1000);
+    const search = ringSearch(step.ring, nowMs);
     const isPointless =
       !search.isForEverybody && ringNext(call, search, desk, nowMs).rung.length === 0;
     if (isPointless) return { goesOn: 'nobody is free' };
@@ -163,6 +171,13 @@ function begin(call: Call, step: Step, desk: Desk, nowMs: number): Begun {
   }
   if ('reject' in step) return { ends: ending(call, outcome('rejected-by-rule', 'system'), nowMs) };
   return { goesOn: 'not known' };
+}
+
+/** Whom a ring looks for; nobody is rung yet. */
+export function ringSearch(ring: Extract<Step, { ring: unknown }>['ring'], nowMs: number): Search {
+  const { seconds, each_s, strategy } = ring;
+  const eachMs = (strategy === 'all' ? seconds : each_s) * 1000;
+  return newSearch({ ...ring, eachMs, priority: 0 }, nowMs, nowMs + seconds * 1000);
 }
 
 const teamOf = ({ team }: Search): Partial<Call> => (team === null ? {} : { teamId: team });
@@ -231,6 +246,8 @@ export function soundOf(call: Call): Sound | null {
       return { promptId: stage.music, isLoop: true };
     case 'ring':
     case 'ai':
+      // An AI agent who hands the call over goes on until somebody has it.
+      if (call.heard.length > 0) return null;
       return call.state === 'active' || call.state === 'accepting'
         ? { promptId: 'sound:ring-back', isLoop: true }
         : null;

@@ -17,9 +17,11 @@ import { withoutJob, withoutQueuedGraph, type JobResult, type PendingJob } from 
 import { codeOf, outcome, type Outcome, type OutcomeReason } from './outcome.ts';
 import type { Desk } from './desk.ts';
 import { hasLeftMessage, nextStep, type Flow } from './flow.ts';
+import { NOBODY_ELSE } from './people.ts';
 import { route } from './route.ts';
 import { onOpened, QUIET, soundBefore } from './step-audio.ts';
 import { advance } from './step-flow.ts';
+import { NO_REMARKS } from './step-remark.ts';
 
 /** The provider's timestamp is in whole seconds, rounded down or up. */
 const TIMESTAMP_ROUNDING_MS = 1_000;
@@ -78,6 +80,8 @@ export const blankCall = (
   heard: [],
   claim: null,
   excluded: [],
+  people: NOBODY_ELSE,
+  remarks: NO_REMARKS,
   flow: null,
   teamId: null,
   talkedAtMs: null,

@@ -25,6 +25,9 @@ import {
 import { LOOKING, type Desk } from './desk.ts';
 import { searchOf, type Search } from './flow.ts';
 import type { AgentId } from './ids.ts';
+import { heirOf, isSilenced, strangersIn, transferIn } from './people.ts';
+import { admitted, expelled, graceMs, removal, withGrace } from './seats.ts';
+import { onPartyJoined, withPartyAway } from './step-seats.ts';
 import { withoutJob, type Job, type JobResult, type PendingJob } from './job.ts';
 import { outcome, type EndedBy, type OutcomeReason } from './outcome.ts';
 import { awaitAgent, isMeantFor, joinBy } from './step-outbound.ts';
@@ -35,10 +38,6 @@ import { endRings, isHopeless, ringNext, withSearch } from './step-search.ts';
 /** How long a relay tries to get back into a room; then it says itself that the room is lost. */
 const REJOIN_MS = 10_000;
 const CLAIM_READY_MS = 5_000;
-/** A page reload looks like leaving and takes a few seconds. */
-const GRACE_LEFT_MS = 5_000;
-/** A broken connection may be a lift or a changing network. */
-const GRACE_LOST_MS = 15_000;
 
 /** The provider closes the media before it says that the caller hung up; its webhook gets this much time. */
 const MEDIA_LOST_MS = 3_000;
@@ -59,22 +58,24 @@ export function onRoomAway(call: Call, detail: string | undefined, nowMs: number
   };
 }
 
-export function onJoined(call: Call, identity: string): Answer {
+export function onJoined(call: Call, identity: string, nowMs: number): Answer {
   if (isOver(call)) return null;
   const detail = { identity };
-  if (isClaimant(call, identity) && isInGrace(call)) {
+  if (isClaimant(call, identity) && (isInGrace(call) || call.timers.heir !== undefined)) {
     return {
       patch: {
         heard: [...call.heard, identity],
-        timers: without(call.timers, 'graceLeft', 'graceLost'),
+        timers: without(call.timers, 'graceLeft', 'graceLost', 'heir'),
       },
       entry: { type: 'agent-returned', detail },
     };
   }
-  return { entry: { type: 'participant-joined', detail } };
+  return onPartyJoined(call, identity, nowMs) ?? { entry: { type: 'participant-joined', detail } };
 }
 
 export function onReady(call: Call, identity: string, nowMs: number): Answer {
+  // Said before the relay had heard that nobody is to hear them.
+  if (isSilenced(call, identity)) return null;
   const heard = call.heard.includes(identity) ? call.heard : [...call.heard, identity];
   const detail = { identity };
   if (call.state === 'claimed' && call.direction === 'inbound' && isClaimant(call, identity)) {
@@ -95,14 +96,25 @@ export function onReady(call: Call, identity: string, nowMs: number): Answer {
   const isConnected = call.state === 'accepting' || call.state === 'active';
   if (!isConnected || (heard === call.heard && !isInGrace(call))) return null;
   const type = isInGrace(call) ? 'agent-returned' : 'ready';
-  const timers = without(call.timers, 'graceLeft', 'graceLost', 'join');
+  const timers = without(
+    call.timers,
+    'graceLeft',
+    'graceLost',
+    'join',
+    ...heirOver(call, identity),
+  );
   if (!isClaimPending(call) || !isClaimant(call, identity)) {
     return { patch: { heard, timers }, entry: { type, detail } };
   }
-  // Whom the caller waited for is there.
-  const joined = withoutStage({ ...call, heard, timers: without(timers, 'claim') });
+  // Whom the caller waited for is there; an AI agent who has spoken with them until now is not heard any more.
+  const before = transferIn(call) ? strangersIn(call) : [];
+  const alone = before.reduce(expelled, { ...call, heard, timers: without(timers, 'claim') });
   const talkedAtMs = call.talkedAtMs ?? nowMs;
-  return { patch: changed(call, withSound({ ...joined, talkedAtMs })), entry: { type, detail } };
+  return {
+    patch: changed(call, withSound({ ...withoutStage(alone), talkedAtMs })),
+    entry: { type, detail },
+    add: before.map((other) => removal(other, nowMs)),
+  };
 }
 
 export function onLeft(
@@ -119,17 +131,28 @@ export function onLeft(
   }
   const heard = call.heard.filter((other) => other !== identity);
   const wasLast = heard.length === 0 && call.heard.length > 0;
-  if (!wasLast) return { patch: { heard }, entry: { type: 'participant-left', detail } };
+  const rest = withPartyAway({ ...call, heard }, identity, why, nowMs);
+  const isWaiting = (call.flow?.stage ?? null) !== null;
+  if (!wasLast || isWaiting) {
+    // Whoever is looked for is heard next; until then the caller hears that somebody is rung.
+    const next = wasLast ? withSound(rest) : withHeir(rest, identity, why, nowMs);
+    return { patch: changed(call, next), entry: { type: 'participant-left', detail } };
+  }
   if (call.target?.kind === 'ai' && why === 'left') {
     return ending({ ...call, heard }, outcome('agent-left', 'agent'), nowMs);
   }
-  const grace: Call['timers'] =
-    why === 'lost' ? { graceLost: nowMs + GRACE_LOST_MS } : { graceLeft: nowMs + GRACE_LEFT_MS };
-  return {
-    patch: { heard, timers: { ...call.timers, ...grace } },
-    entry: { type: 'agent-left', detail },
-  };
+  const grace = withGrace(call, rest, why, nowMs);
+  return { patch: changed(call, grace), entry: { type: 'agent-left', detail } };
 }
+
+/** Whoever has the call has left, and others speak with the caller: one of them gets it, unless they return. */
+function withHeir(call: Call, identity: string, why: 'left' | 'lost' | 'removed', nowMs: number) {
+  if (!isClaimant(call, identity) || !heirOf(call)) return call;
+  return { ...call, timers: { ...call.timers, heir: nowMs + graceMs(why) } };
+}
+
+const heirOver = (call: Call, identity: string): TimerName[] =>
+  isClaimant(call, identity) ? ['heir'] : [];
 
 export function onClaim(call: Call, claim: Claim, nowMs: number): Answer {
   // Everywhere else somebody else won, or it is too early or too late; whoever asked reads that from the state.
@@ -144,9 +167,7 @@ export function onClaim(call: Call, claim: Claim, nowMs: number): Answer {
       ...(search ? withSearch(call, { ...search, rung: [] }) : {}),
       state: call.state === 'ringing' ? 'claimed' : call.state,
       claim,
-      excluded: call.excluded.filter((identity) => identity !== claim.identity),
-      // Left over from an earlier claim of theirs.
-      pending: call.pending.filter((job) => !isRemovalOf(claim.identity, job)),
+      ...changed(call, admitted(call, claim.identity)),
       timers: { ...timers, claim: claimBy },
     },
     entry: { type: 'claimed', detail: { agent: claim.agentId } },
@@ -171,13 +192,6 @@ const CLAIM_STOPS: readonly TimerName[] = ['step', 'each'];
 
 /** Somebody has taken the call and is not heard yet. */
 const isClaimPending = (call: Call): boolean => call.timers.claim !== undefined;
-
-/** Such a removal is still to be started, or to be tried again. */
-const isRemovalOf = (identity: string, { job, leaseUntilMs }: PendingJob): boolean =>
-  job.lane === 'room' &&
-  job.action === 'remove' &&
-  job.identity === identity &&
-  leaseUntilMs === null;
 
 /** Takes a claim back and lets the call ring on. */
 export function release(call: Call, why: string, desk: Desk, nowMs: number): Change {
@@ -291,6 +305,7 @@ const ROOM_JOBS_DONE = {
   create: 'room-created',
   delete: 'room-deleted',
   remove: 'agent-removed',
+  permit: 'permissions-set',
   dispatch: 'agent-dispatched',
 } as const;
 

@@ -5,6 +5,7 @@ import { advance } from './step-flow.ts';
 import { fits, ringsAtOnce, type Desk } from './desk.ts';
 import { searchOf, type Flow, type Rung, type Search, type Tried } from './flow.ts';
 import type { AgentId } from './ids.ts';
+import { isTakingPart } from './people.ts';
 import type { Member } from './roster.ts';
 
 /** The call with another search at its present stage. */
@@ -40,6 +41,7 @@ function candidates(call: Call, search: Search, desk: Desk): Member[] {
   const able = desk.members.filter(
     (member) =>
       fits(search, member) &&
+      !isTakingPart(call, search, member.id) &&
       !rung.some(({ agentId }) => agentId === member.id) &&
       !tried.some(({ agentId, why }) => agentId === member.id && why === 'declined') &&
       desk.isFreeFor(search, member),

@@ -21,6 +21,7 @@ import {
   without,
   type Answer,
   type Change,
+  type Refused,
 } from './change.ts';
 import {
   leaseJobs,
@@ -69,6 +70,16 @@ import {
 } from './step-room.ts';
 import { onEachTimer, onPeople, onRingEnded } from './step-search.ts';
 import { onUnrecorded } from './step-voicemail.ts';
+import { onPartyCommand } from './step-party.ts';
+import {
+  onAgentGone,
+  onColleagueRingEnded,
+  onHeirTimer,
+  onPartyTimer,
+  onSeatClaim,
+} from './step-seats.ts';
+import { onRemark } from './step-remark.ts';
+import { onTransfer } from './step-transfer.ts';
 
 /**
  * Applies one event.
@@ -93,6 +104,7 @@ export function step(
   if ('seq' in event && event.seq <= (call.placement?.lastSeq ?? Infinity)) return unchanged;
   const change = changeFor(call, event, nowMs, free, desk);
   if (!change) return unchanged;
+  if ('refused' in change) return { ...unchanged, refusal: change.refused };
   const { placement } = call;
   const seen =
     'seq' in event && placement ? { placement: { ...placement, lastSeq: event.seq } } : {};
@@ -131,7 +143,7 @@ function changeFor(
   nowMs: number,
   free: Placement | null,
   desk: Desk,
-): Answer {
+): Answer | Refused {
   switch (event.type) {
     case 'offer':
     case 'dial':
@@ -161,7 +173,7 @@ function changeFor(
     case 'relay.room-away':
       return onRoomAway(call, event.detail, nowMs);
     case 'relay.participant-joined':
-      return onJoined(call, event.identity);
+      return onJoined(call, event.identity, nowMs);
     case 'relay.ready':
       return onReady(call, event.identity, nowMs);
     case 'relay.participant-left':
@@ -184,12 +196,23 @@ function changeFor(
       return onRelaySilent(call, event.instance, free, nowMs);
     case 'relay.back':
       return onRelayBack(call);
-    case 'claim':
-      return onClaim(call, event.claim, nowMs);
+    case 'claim': {
+      const seat = onSeatClaim(call, event.claim, nowMs);
+      return seat === undefined ? onClaim(call, event.claim, nowMs) : seat;
+    }
     case 'people':
       return onPeople(call, desk, nowMs);
-    case 'ring-ended':
-      return onRingEnded(call, event.agentId, event.why, desk, nowMs);
+    case 'ring-ended': {
+      const { agentId, why } = event;
+      const asked = onColleagueRingEnded(call, agentId, why, desk, nowMs);
+      return asked === undefined ? onRingEnded(call, agentId, why, desk, nowMs) : asked;
+    }
+    case 'transfer':
+      return onTransfer(call, event, desk, nowMs);
+    case 'party':
+      return onPartyCommand(call, event.command, event.actor, desk, nowMs);
+    case 'remark':
+      return onRemark(call, event.remark, event.actor);
     case 'end':
       return onEnd(call, event.actor, nowMs);
     case 'audio':
@@ -209,8 +232,9 @@ function onSteered(
   { command, actor }: Extract<CallEvent, { type: 'audio' }>,
   desk: Desk,
   nowMs: number,
-): Answer {
+): Answer | Refused {
   const change = onAudioCommand(call, command, actor);
+  if (change && 'refused' in change) return change;
   return command.action === 'stop-playing'
     ? onSilence(call, change, true, desk, nowMs)
     : onUnrecorded(call, change, desk, nowMs);
@@ -348,6 +372,10 @@ function onTimer(
       return onStepTimer(call, desk, nowMs);
     case 'each':
       return onEachTimer(call, desk, nowMs);
+    case 'party':
+      return onPartyTimer(call, desk, nowMs);
+    case 'heir':
+      return onHeirTimer(call, nowMs);
     case 'relayAnswer':
       return onNoRelay(call, 'relay-did-not-answer', free, nowMs);
     case 'control':
@@ -357,9 +385,12 @@ function onTimer(
         ? release(call, 'not ready in time', desk, nowMs)
         : ending(call, outcome('agent-did-not-join', 'agent'), nowMs);
     case 'graceLeft':
-      return ending(call, outcome('agent-left', 'agent'), nowMs);
+      return onAgentGone(call, desk, nowMs) ?? ending(call, outcome('agent-left', 'agent'), nowMs);
     case 'graceLost':
-      return ending(call, outcome('agent-connection-lost', 'agent'), nowMs);
+      return (
+        onAgentGone(call, desk, nowMs) ??
+        ending(call, outcome('agent-connection-lost', 'agent'), nowMs)
+      );
     case 'mediaLost':
       return ending(call, outcome('media-lost', 'provider'), nowMs);
     case 'ask':

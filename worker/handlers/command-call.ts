@@ -1,5 +1,5 @@
 // What people do to a call: claim it, end it. The Switchboard decides; these say what its answer means for who asked.
-import { agentToken } from '../adapters/livekit.ts';
+import { seatToken, type SeatRole } from '../adapters/livekit.ts';
 import type { CallView } from '../call-view.ts';
 import type { Actor } from '../domain/call.ts';
 import { agentIdentity, roomOfCall, type CallId } from '../domain/ids.ts';
@@ -32,15 +32,15 @@ export async function claimCall(services: Services, id: CallId, agent: Agent): P
       outcome: call.outcome,
     });
   }
+  if (call.claimed_by?.agent_id === agent.id) return seatFor(services, id, agent, 'agent');
+  const party = call.people.find(({ agent_id }) => agent_id === agent.id);
+  if (party && party.part !== 'supervisor') return seatFor(services, id, agent, 'colleague');
   const meantFor = call.connect && 'agent_id' in call.connect ? call.connect.agent_id : agent.id;
   if (meantFor !== agent.id) throw new Problem('forbidden', 'This call is for another agent');
   if (!call.claimed_by) throw new Problem('call-not-ringing', `The call is ${call.state}`);
-  if (call.claimed_by.agent_id !== agent.id) {
-    throw new Problem('call-taken', `${call.claimed_by.name} has this call`, {
-      claimed_by: call.claimed_by,
-    });
-  }
-  return seatFor(services, id, agent);
+  throw new Problem('call-taken', `${call.claimed_by.name} has this call`, {
+    claimed_by: call.claimed_by,
+  });
 }
 
 /**
@@ -60,18 +60,24 @@ export async function joinCall(services: Services, id: CallId, agent: Agent): Pr
   if (!call.connect || !('room' in call.connect)) {
     throw new Problem('conflict', 'This call is answered by claiming it: POST /v1/calls/:id/claim');
   }
-  return seatFor(services, id, agent);
+  return seatFor(services, id, agent, 'agent');
 }
 
-/** A token to join the call's room as somebody whom the caller hears. */
-export async function seatFor(services: Services, id: CallId, agent: Agent): Promise<Seat> {
+/** A token to join the call's room. */
+export async function seatFor(
+  services: Services,
+  id: CallId,
+  agent: Agent,
+  role: SeatRole,
+): Promise<Seat> {
   const {
     LIVEKIT_URL: url,
     LIVEKIT_API_KEY: apiKey,
     LIVEKIT_API_SECRET: apiSecret,
   } = services.config;
   const identity = agentIdentity(agent.id);
-  const token = await agentToken({ url, apiKey, apiSecret }, id, { identity, name: agent.name });
+  const access = { url, apiKey, apiSecret };
+  const token = await seatToken(access, id, { identity, name: agent.name }, role);
   return { call_id: id, livekit_url: url, token, room: roomOfCall(id), identity };
 }
 

@@ -59,7 +59,7 @@ export async function startCall(
     });
   }
   const { agent } = request.principal;
-  return { call, seat: claim && agent ? await seatFor(services, id, agent) : null };
+  return { call, seat: claim && agent ? await seatFor(services, id, agent, 'agent') : null };
 }
 
 function dialOf(

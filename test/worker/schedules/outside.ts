@@ -187,6 +187,8 @@ export class Outside {
         return rooms.delete(name) ? { ok: true } : { ok: true, already: true };
       case 'remove':
         return rooms.remove(name, job.identity) ? { ok: true } : { ok: true, already: true };
+      case 'permit':
+        return has(job.identity) ? { ok: true } : { ok: true, already: true };
       case 'probe':
         if (has(`caller-${call.id}`)) return { ok: true };
         return { ok: false, kind: 'refused', message: 'the caller is not in the room' };

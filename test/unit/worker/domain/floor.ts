@@ -9,6 +9,7 @@ import type {
   NumberId,
   RelayId,
 } from '../../../../worker/domain/ids.ts';
+import type { Refusal } from '../../../../worker/domain/people.ts';
 import type { Member } from '../../../../worker/domain/roster.ts';
 import { ruleSet, type RuleSet } from '../../../../worker/domain/rules.ts';
 import type { JobResult } from '../../../../worker/domain/job.ts';
@@ -82,14 +83,15 @@ export class Floor {
       : [];
   }
 
-  apply(id: string, event: CallEvent): void {
+  /** @returns why a command was refused */
+  apply(id: string, event: CallEvent): Refusal | null {
     const callId = id as CallId;
     const before = this.calls.get(callId) ?? null;
     const others = [...this.calls.values()];
     const set = { rules: this.rules, version: 1 };
     const desk = deskFor(callId, others, [...this.members.values()], set, this.nowMs);
     const decision = step(before, event, this.nowMs, placement, desk);
-    if (!decision.call || decision.call === before) return;
+    if (!decision.call || decision.call === before) return decision.refusal ?? null;
     this.calls.set(callId, decision.call);
     this.decisions.push({ id: callId, decision });
     for (const agentId of agentsOf(decision.call)) {
@@ -104,6 +106,7 @@ export class Floor {
       const result = replies[name] ?? { ok: true };
       if (!holds.includes(name)) this.apply(id, { type: 'job', jobId, result });
     }
+    return null;
   }
 
   set(id: string, changed: Partial<Member>): void {
@@ -150,6 +153,15 @@ export class Floor {
   take(id: string, agentId: string): void {
     this.claim(id, agentId);
     this.relay(id, { type: 'relay.ready', identity: `agent-${agentId}` });
+  }
+
+  /** Somebody comes into the room. */
+  joins(id: string, identity: string): void {
+    this.relay(id, { type: 'relay.participant-joined', identity });
+  }
+
+  leaves(id: string, identity: string, why: 'left' | 'lost' | 'removed' = 'left'): void {
+    this.relay(id, { type: 'relay.participant-left', identity, why });
   }
 
   decline(id: string, agentId: string, why: 'declined' | 'gone' = 'declined'): void {

@@ -22,6 +22,7 @@ import type {
 import type { Job, JobFailure, JobResult, PendingJob } from '../../../../worker/domain/job.ts';
 import { dueAtMs, step } from '../../../../worker/domain/step.ts';
 import { NO_FACTS } from '../../../../worker/domain/step-inbound.ts';
+import type { Remark } from '../../../../worker/domain/step-remark.ts';
 
 type NameOf<J> = J extends Job ? `${J['lane']}.${J['action']}` : never;
 export type JobName = NameOf<Job>;
@@ -156,6 +157,9 @@ export const brings: Move = () => ({
   type: 'recording',
   recording: { durationMs: 1, bytes: 1, sha256: 'a1', expiresAt: null },
 });
+export const remarks =
+  (remark: Remark): Move =>
+  () => ({ type: 'remark', remark, actor: { kind: 'api', id: 'x' } });
 export const tick: Move = () => ({ type: 'tick' });
 
 /** The job of this name that is under way. */

@@ -36,10 +36,10 @@ const endedTwice =
   (state: Column): Way =>
     state === 'ended' ? { ...way, last: [terminates()] } : way;
 
-/** Those of rules are in `step-prompted.test.ts`. */
-type RuleJob = 'message.send' | 'endpoint.ask';
+/** Those of rules are in `step-prompted.test.ts`, what supervisors may do is in `step-party.test.ts`. */
+type OtherJob = 'message.send' | 'endpoint.ask' | 'room.permit';
 
-export const JOBS: Record<Exclude<JobName, RuleJob>, readonly JobCase[]> = {
+export const JOBS: Record<Exclude<JobName, OtherJob>, readonly JobCase[]> = {
   'room.create': [
     { label: 'first', way: { hold: ['room.create'] } },
     { label: 'first, for a room', kind: 'room', way: { hold: ['room.create'] } },
@@ -124,8 +124,11 @@ export const JOBS: Record<Exclude<JobName, RuleJob>, readonly JobCase[]> = {
   ],
 };
 
-/** Those of rules are in `step-prompted.test.ts` and `step-search.test.ts`. */
-export const TIMERS: Record<Exclude<TimerName, 'step' | 'each'>, readonly Case[]> = {
+/** Those of rules are in `step-prompted.test.ts` and `step-search.test.ts`, those of people in `step-party.test.ts`. */
+export const TIMERS: Record<
+  Exclude<TimerName, 'step' | 'each' | 'party' | 'heir'>,
+  readonly Case[]
+> = {
   answer: [{ label: '' }],
   relayAnswer: [{ label: '' }, { label: 'no other has room', free: null }],
   claim: [{ label: '' }],

@@ -30,11 +30,13 @@ import {
   PROMPT,
   ready,
   relay,
+  remarks,
   replies,
   says,
   silent,
   steers,
   terminates,
+  tick,
   type Column,
   type Direction,
   type Kind,
@@ -95,10 +97,10 @@ const after = (...actions: readonly Action[]): Way => ({
   last: actions.map((action) => steers({ action })),
 });
 
-/** Who is rung depends on people, not on states; `step-search.test.ts` has those events. */
+/** Who is rung depends on people, not on states; `step-search.test.ts` and `step-party.test.ts` have those events. */
 type PlainEvent = Exclude<
   CallEvent['type'],
-  'job' | 'tick' | 'relay.ended' | 'people' | 'ring-ended'
+  'job' | 'tick' | 'relay.ended' | 'people' | 'ring-ended' | 'transfer' | 'party'
 >;
 
 export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
@@ -212,6 +214,11 @@ export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
     },
   ],
   recording: [{ label: '', move: brings }],
+  remark: [
+    { label: 'a note', move: remarks({ note: 'n' }) },
+    { label: 'tags', move: remarks({ tags: ['t'] }) },
+    { label: 'a disposition', move: remarks({ disposition: 'd' }) },
+  ],
   'relay.answered': [{ label: '', move: relay({ type: 'relay.answered', sdp: 'answer' }) }],
   'relay.offered': [{ label: '', move: relay({ type: 'relay.offered', sdp: 'offer' }) }],
   'relay.media-up': [{ label: '', move: relay({ type: 'relay.media-up' }) }],
@@ -223,6 +230,12 @@ export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
       label: 'the agent, within the grace',
       way: inGrace('left'),
       move: relay({ type: 'relay.participant-joined', identity: BEA }),
+    },
+    {
+      label: 'somebody whose claim was taken back',
+      only: 'inbound',
+      way: { at: { ringing: [claims('a2'), tick] } },
+      move: relay({ type: 'relay.participant-joined', identity: 'agent-a2' }),
     },
   ],
   'relay.played': [

@@ -175,8 +175,28 @@ function whenOnlyTimePasses({
 
 /** What rules bring into the timeline: `step-prompted.test.ts` and `step-search.test.ts` have it. */
 type RoutingType = 'step' | 'rung' | 'ring-ended' | 'message-sent';
+/** What people do to each other in a call: `step-party.test.ts` has it. */
+type PartyType =
+  | 'transferring'
+  | 'transfer-cancelled'
+  | 'transfer-failed'
+  | 'consulting'
+  | 'consultation-merged'
+  | 'consultation-completed'
+  | 'consultation-cancelled'
+  | 'consultation-failed'
+  | 'inviting'
+  | 'invitation-failed'
+  | 'colleague-rung'
+  | 'colleague-coming'
+  | 'party-joined'
+  | 'party-gone'
+  | 'party-removed'
+  | 'passed-on'
+  | 'supervising'
+  | 'permissions-set';
 
-const TIMELINE_TYPES: Record<Exclude<TimelineType, RoutingType>, true> = {
+const TIMELINE_TYPES: Record<Exclude<TimelineType, RoutingType | PartyType>, true> = {
   offered: true,
   'terminated-before-offer': true,
   'relay-answered': true,
@@ -219,6 +239,9 @@ const TIMELINE_TYPES: Record<Exclude<TimelineType, RoutingType>, true> = {
   'recording-failed': true,
   'announcement-failed': true,
   'recording-kept': true,
+  note: true,
+  tagged: true,
+  'disposition-set': true,
   'room-deleted': true,
   'room-clean-up': true,
   'agent-removed': true,
