@@ -15,6 +15,7 @@ import { KeyGuard } from './http/key-guard.ts';
 import { moneyRoutes } from './http/money-routes.ts';
 import { numberCallingRoutes } from './http/number-calling-routes.ts';
 import { numberRoutes } from './http/number-routes.ts';
+import { describeApi } from './http/openapi.ts';
 import { permissionRoutes } from './http/permission-routes.ts';
 import { notFound, onError } from './http/problems.ts';
 import { promptRoutes } from './http/prompt-routes.ts';
@@ -44,15 +45,7 @@ export function createApp(services: Services) {
   // Any page may call the API with a key that it was given. Cookies are sent along by no page but our own: this allows no
   // credentials, and `requireOwnPage` asks again.
   app.use('/v1/*', cors());
-  app.doc31('/v1/openapi.json', {
-    openapi: '3.1.0',
-    info: {
-      title: 'Roomline',
-      version: '1',
-      description: 'WhatsApp Business calls in LiveKit rooms.',
-      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
-    },
-  });
+  app.get('/v1/openapi.json', (c) => c.json(describeApi(app)));
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',

@@ -43,8 +43,11 @@ const inStatus = {
 } as const;
 
 export function createDeliveryStore(db: DrizzleD1Database) {
+  const calls = createCallStore(db);
+
   return {
-    entriesAfter: createCallStore(db).entriesAfter,
+    /** Timeline entries of all calls after `eventId`, in order. */
+    entriesAfter: (eventId: number, limit: number) => calls.entriesAfter(eventId, limit),
 
     /**
      * Stores deliveries and that events up to `eventId` were looked at for these endpoints. Doing it again is harmless, also at

@@ -8,19 +8,27 @@ const COUNTRIES_MAX = 250;
 
 /** What may be changed; absent members stay as they are. */
 export const callingPatch = z.strictObject({
-  enabled: z.boolean().optional(),
-  /** The call icon in chats. Hiding it does not stop calls: contacts, call logs and buttons still work. */
-  icon: z.enum(['shown', 'hidden'], 'shown or hidden').optional(),
-  /** Countries of the users who see the icon, by their numbers; empty for all. */
+  enabled: z.boolean().optional().describe('The number can call and be called'),
+  icon: z
+    .enum(['shown', 'hidden'], 'shown or hidden')
+    .optional()
+    .describe(
+      'The call icon in chats. Hiding it does not stop calls: contacts, call logs and buttons still work',
+    ),
   countries: z
     .array(z.string().regex(/^[A-Z]{2}$/, 'two upper-case letters, ISO 3166-1'))
     .max(COUNTRIES_MAX)
-    .optional(),
-  /** A user who calls may be called back without being asked. */
-  callback_permission: z.boolean().optional(),
-  /** Null: around the clock. */
-  hours: hoursSchema.nullable().optional(),
-  sip: z.literal('off', 'off, which is all that can be set here').optional(),
+    .optional()
+    .describe('Countries of the users who see the icon, by their numbers; empty for all'),
+  callback_permission: z
+    .boolean()
+    .optional()
+    .describe('A user who calls may be called back without being asked'),
+  hours: hoursSchema.nullable().optional().describe('Null: around the clock'),
+  sip: z
+    .literal('off', 'off, which is all that can be set here')
+    .optional()
+    .describe('Ends the SIP mode of the number'),
 });
 export type CallingPatch = z.infer<typeof callingPatch>;
 

@@ -40,7 +40,11 @@ const create = createRoute({
           .datetime({ offset: true, error: 'a time such as 2027-01-01T00:00:00Z' })
           .transform((value) => Date.parse(value))
           .optional()
-          .openapi({ type: 'string', format: 'date-time' }),
+          .openapi({
+            type: 'string',
+            format: 'date-time',
+            description: 'Refused from then on; never without',
+          }),
       })
       .openapi('NewApiKey'),
   ),

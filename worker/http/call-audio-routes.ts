@@ -38,7 +38,16 @@ const hold = createRoute({
     'On hold the caller hears a hold sound and nobody, and nobody hears the caller. Repeating it is harmless. An agent may do so ' +
     'with calls that they have.',
   security: bearer,
-  request: { params, ...body(z.strictObject({ on: z.boolean() }).openapi('Hold')) },
+  request: {
+    params,
+    ...body(
+      z
+        .strictObject({
+          on: z.boolean().openapi({ description: 'False takes the caller off hold' }),
+        })
+        .openapi('Hold'),
+    ),
+  },
   responses,
 });
 
@@ -87,7 +96,15 @@ const record = createRoute({
   security: bearer,
   request: {
     params,
-    ...body(z.strictObject({ action: z.enum(RECORDING_ACTIONS) }).openapi('RecordingAction')),
+    ...body(
+      z
+        .strictObject({
+          action: z
+            .enum(RECORDING_ACTIONS)
+            .openapi({ description: 'A pause is silence; `stop` ends the recording' }),
+        })
+        .openapi('RecordingAction'),
+    ),
   },
   responses: {
     ...responses,

@@ -43,7 +43,10 @@ const list = createRoute({
   request: {
     params: endpointId,
     query: z.object({
-      status: z.enum(DELIVERY_STATUSES, DELIVERY_STATUSES.join(', ')).optional(),
+      status: z
+        .enum(DELIVERY_STATUSES, DELIVERY_STATUSES.join(', '))
+        .optional()
+        .openapi({ description: 'Only those; `failed`: given up' }),
       ...pageQuery,
     }),
   },

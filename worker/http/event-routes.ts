@@ -25,7 +25,10 @@ const events = createRoute({
       after: z
         .string()
         .regex(/^\d{1,15}$/, 'the `id` of an event')
-        .optional(),
+        .optional()
+        .openapi({
+          description: '`id` of the last event that was seen: those after it come first',
+        }),
       quality: z.literal('true').optional().openapi({
         description: 'Tell how connected calls sound, too',
       }),

@@ -32,7 +32,8 @@ const list = createRoute({
     query: z.object({
       dead: z
         .enum(['true', 'false'], 'true for those given up, false for those still being tried')
-        .optional(),
+        .optional()
+        .openapi({ description: '`true`: those given up; `false`: those still being tried' }),
       ...pageQuery,
     }),
   },

@@ -19,7 +19,11 @@ const noBucket = problemContent(
 );
 
 const safeUrl = (what: string) =>
-  z.string().max(2048).refine(isSafeUrl, `${what}: an https:// URL, or http:// on this machine`);
+  z
+    .string()
+    .max(2048)
+    .refine(isSafeUrl, `${what}: an https:// URL, or http:// on this machine`)
+    .openapi({ description: `https://; ${what}` });
 const graphId = z.string().regex(/^\d{1,32}$/, 'an id of Meta, digits only');
 const displayPhoneNumber = z
   .string()

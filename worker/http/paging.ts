@@ -7,7 +7,13 @@ const range = `a whole number from 1 to ${PAGE_MAX}`;
 
 /** Query fields of a list. */
 export const pageQuery = {
-  limit: z.coerce.number().int().min(1, range).max(PAGE_MAX, range).default(PAGE_DEFAULT),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1, range)
+    .max(PAGE_MAX, range)
+    .default(PAGE_DEFAULT)
+    .openapi({ description: 'Most entries of a page' }),
   cursor: z
     .string()
     .max(200)

@@ -24,7 +24,9 @@ export const refusals = {
   400: problemContent('A field is missing or malformed; `errors` names each'),
   401: problemContent('The key is missing or unknown, or the session is over'),
   403: problemContent('Whoever asks may not do that, or asks from a page of somebody else'),
+  413: problemContent('The body is too large'),
   429: problemContent('Too many requests with wrong keys; see `Retry-After`'),
+  503: problemContent('The record cannot be reached; nothing was done. See `Retry-After`'),
 };
 
 /** A key, or a browser in which somebody has signed in. */

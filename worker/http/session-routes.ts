@@ -56,10 +56,9 @@ const signIn = createRoute({
   ),
   responses: {
     200: json('You are signed in', sessionView),
-    400: refusals[400],
+    ...refusals,
     401: problemContent('The invitation was used, replaced or has expired'),
     403: problemContent('The page that asks is not one of this server'),
-    429: refusals[429],
   },
 });
 

@@ -24,7 +24,11 @@ const wording = z.object({
     .object({
       name: z.string().min(1).max(512),
       language: z.string().min(2).max(20),
-      parameters: z.array(z.string().max(1024)).max(20).default([]),
+      parameters: z
+        .array(z.string().max(1024))
+        .max(20)
+        .default([])
+        .openapi({ description: 'Of its body, in order' }),
     })
     .optional()
     .openapi({ description: 'An approved template with a permission request; works at any time' }),
@@ -32,7 +36,8 @@ const wording = z.object({
     .int()
     .min(10, `10 to ${ASK_SECONDS_MAX}`)
     .max(ASK_SECONDS_MAX, `10 to ${ASK_SECONDS_MAX}`)
-    .default(600),
+    .default(600)
+    .openapi({ description: "How long the user's answer is waited for" }),
 });
 
 const newCall = z
@@ -52,12 +57,20 @@ const newCall = z
         [
           z.strictObject({ agent_id: z.string().min(1).max(64) }),
           z.strictObject({
-            ai: z.strictObject({
-              name: z.string().min(1).max(256),
-              metadata: z.string().max(8_192).default(''),
-            }),
+            ai: z
+              .strictObject({
+                name: z.string().min(1).max(256),
+                metadata: z
+                  .string()
+                  .max(8_192)
+                  .default('')
+                  .openapi({ description: 'Handed to the agent with its job' }),
+              })
+              .openapi({ description: 'An agent that LiveKit dispatches' }),
           }),
-          z.strictObject({ room: z.literal(true) }),
+          z.strictObject({
+            room: z.literal(true).openapi({ description: 'Whoever is in the room' }),
+          }),
         ],
         'one of { agent_id }, { ai: { name, metadata? } }, { room: true }',
       )
@@ -66,7 +79,8 @@ const newCall = z
       .int()
       .min(5, `5 to ${RING_SECONDS_MAX}`)
       .max(RING_SECONDS_MAX, `5 to ${RING_SECONDS_MAX}`)
-      .default(45),
+      .default(45)
+      .openapi({ description: "How long the user's phone rings" }),
     ask: z.union([z.boolean(), wording]).default(false).openapi({
       description: 'Ask for permission first if there is none, and dial once it is granted',
     }),

@@ -123,7 +123,7 @@ const change = createRoute({
         .strictObject({
           url: url.optional(),
           events: events.optional(),
-          enabled: z.boolean().optional(),
+          enabled: z.boolean().optional().openapi({ description: 'False: nothing is sent there' }),
         })
         .openapi('WebhookEndpointPatch'),
     ),
@@ -167,16 +167,16 @@ const callEvent = z
     type: eventType,
     timestamp: time.openapi({ description: 'When it happened' }),
     data: z.object({
-      call: callView.openapi({
-        description: 'The call as it was when the event was taken up, moments after it happened',
-      }),
+      call: callView,
       detail: z
         .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
         .optional()
         .openapi({ description: 'As in the timeline of the call' }),
     }),
   })
-  .openapi('CallEvent');
+  .openapi('CallEvent', {
+    description: '`call` is as it was when the event was taken up, moments after it happened',
+  });
 
 export function webhookEndpointRoutes(services: Services) {
   const app = newRoutes();

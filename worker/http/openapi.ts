@@ -1,0 +1,39 @@
+// The document that describes the API, from the schemas that validate it.
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { AppEnv } from './authentication.ts';
+
+type Document = ReturnType<OpenAPIHono<AppEnv>['getOpenAPI31Document']>;
+
+const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
+
+/** @returns the document; every operation has an id, which names of functions are made of */
+export function describeApi(app: OpenAPIHono<AppEnv>): Document {
+  const document = app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'Roomline',
+      version: '1',
+      description: 'WhatsApp Business calls in LiveKit rooms.',
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
+  });
+  for (const [path, item] of Object.entries(document.paths ?? {})) {
+    for (const method of METHODS) {
+      const operation = item[method];
+      if (operation) operation.operationId ??= operationId(method, path);
+    }
+  }
+  return document;
+}
+
+/** `POST /v1/calls/{id}/claim` is `postCallClaim`: what stands before an id is one of its kind. */
+function operationId(method: string, path: string): string {
+  const [, , ...parts] = path.split('/');
+  const words = parts.flatMap((part, i) => {
+    if (part.startsWith('{')) return [];
+    return (parts[i + 1]?.startsWith('{') ? singular(part) : part).split('-');
+  });
+  return [method, ...words.map((word) => word.charAt(0).toUpperCase() + word.slice(1))].join('');
+}
+
+const singular = (word: string): string => word.replace(/ies$/, 'y').replace(/s$/, '');
