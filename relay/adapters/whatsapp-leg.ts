@@ -20,6 +20,7 @@ import type {
   OfferLeg,
   OpenLeg,
 } from '../ports.ts';
+import { expectFreePort } from './free-port.ts';
 import { attempt, guarded, guardedPacket } from './guard.ts';
 
 export type WhatsappLegOptions = {
@@ -38,7 +39,7 @@ const GATHER_MS_MAX = 2_000;
 export const createOpenLeg =
   (options: WhatsappLegOptions, log: Log): OpenLeg =>
   async (offer, identity, handlers) => {
-    const leg = new WhatsappLeg(newPeer(options), handlers, log);
+    const leg = new WhatsappLeg(await newPeer(options), handlers, log);
     return await leg.prepare(
       () => leg.takeOffer(offer),
       (local) => writeAnswer(offer, ownParts(local, identity, options)),
@@ -49,15 +50,17 @@ export const createOpenLeg =
 export const createOfferLeg =
   (options: WhatsappLegOptions, log: Log): OfferLeg =>
   async (identity, handlers) => {
-    const leg = new WhatsappLeg(newPeer(options), handlers, log);
+    const leg = new WhatsappLeg(await newPeer(options), handlers, log);
     return await leg.prepare(
       () => leg.makeOffer(identity),
       (local) => writeOffer(ownParts(local, identity, options)),
     );
   };
 
-const newPeer = ({ ports, bindAddress }: WhatsappLegOptions): PeerConnection =>
-  new PeerConnection('whatsapp', {
+/** @throws Error when there is no port for it */
+async function newPeer({ ports, bindAddress }: WhatsappLegOptions): Promise<PeerConnection> {
+  await expectFreePort(ports, bindAddress);
+  return new PeerConnection('whatsapp', {
     iceServers: [],
     // No enableIceUdpMux: the library's port mux learns addresses from STUN requests only, and an ICE-lite peer sends none.
     portRangeBegin: ports.first,
@@ -65,6 +68,7 @@ const newPeer = ({ ports, bindAddress }: WhatsappLegOptions): PeerConnection =>
     ...(bindAddress === undefined ? {} : { bindAddress }),
     disableAutoNegotiation: true,
   });
+}
 
 /** What our SDP says of us: the library's own transport, and names of this call. */
 function ownParts(
