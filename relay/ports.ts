@@ -99,8 +99,8 @@ export type RoomHandlers = {
   onParticipantLeft: (identity: string, why: LeftWhy) => void;
   /** Somebody who must not be heard publishes audio; said once per stay. */
   onPublisherSkipped: (identity: string) => void;
-  /** Somebody in the audience hears and can be heard; `relay/protocol.ts` says when. */
-  onReady: (identity: string) => void;
+  /** Somebody in the audience hears and can be heard; `relay/protocol.ts` says when, and when there is an `aiName`. */
+  onReady: (identity: string, aiName?: string) => void;
   /** One RTP packet of an audience track. `source` tells tracks apart and is never reused. */
   onAudio: (source: number, bytes: Uint8Array) => void;
   /** One RTCP packet about the caller's track. */

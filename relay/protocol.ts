@@ -6,7 +6,7 @@ import { z } from 'zod';
  * Version that this build speaks. The worker accepts this one and the one before; frames and fields that one side does not
  * know are ignored, so that worker and relays can be deployed at different times.
  */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** From this version on a relay does what `hold`, `playing` and `recording` say. */
 export const AUDIO_PROTOCOL_VERSION = 3;
@@ -263,7 +263,16 @@ export const relayEvent = z.discriminatedUnion('type', [
    * This participant hears and can be heard: it is in the audience, its microphone track (muted or not) is subscribed, and the
    * caller's track has a subscriber. Sent again when the participant comes back after having left.
    */
-  z.object({ type: z.literal('ready'), ...sequenced, identity }),
+  z.object({
+    type: z.literal('ready'),
+    ...sequenced,
+    identity,
+    /**
+     * Of somebody who is heard as an AI agent and for no other reason: the name that it is registered by, empty where LiveKit
+     * tells none. Not told by relays of version 3.
+     */
+    ai_name: z.string().max(256).optional(),
+  }),
   /** `left`: on purpose (a page reload looks the same). `lost`: the server gave up on its connection. */
   z.object({
     type: z.literal('participant-left'),

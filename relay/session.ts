@@ -286,11 +286,16 @@ export class Session {
         emit({ type: 'participant-left', ...call, identity, why });
       },
       onPublisherSkipped: (identity) => emit({ type: 'publisher-skipped', ...call, identity }),
-      onReady: (identity) => {
+      onReady: (identity, aiName) => {
         this.#ready.add(identity);
         bridge.endWait();
         bridge.expectOpening();
-        emit({ type: 'ready', ...call, identity });
+        emit({
+          type: 'ready',
+          ...call,
+          identity,
+          ...(aiName === undefined ? {} : { ai_name: aiName }),
+        });
       },
       onCallerHeard: () => bridge.callerIsHeard(),
       onAudio: (source, bytes) => this.#said(source, bytes),

@@ -87,6 +87,10 @@ export const callView = z
       .nullable()
       .openapi({ description: 'Whom a call of the business connects; null for calls of users' }),
     claimed_by: z.object({ agent_id: z.string(), name: z.string() }).nullable(),
+    ai: z.object({ name: z.string(), identity: z.string() }).nullable().openapi({
+      description:
+        'The AI agent that speaks with the caller: its name and its identity in the room',
+    }),
     rule: z.string().nullable().openapi({ description: 'The rule that took the call' }),
     step: z
       .enum(['ring', 'ai', 'menu', 'queue', 'callback', 'play', 'voicemail', 'ask'])
@@ -210,6 +214,7 @@ export function viewOfCall(
     payload: call.payload,
     connect: connectOf(call.target),
     claimed_by: claim && { agent_id: claim.agentId, name: claim.agentName },
+    ai: call.ai && { name: call.ai.name, identity: call.ai.identity },
     rule: call.flow?.rule ?? null,
     step: call.flow?.stage?.kind ?? null,
     team_id: call.teamId,

@@ -43,8 +43,6 @@ export interface JobSubject {
   readonly user: UserAddress | null;
   readonly contactId: ContactId | null;
   readonly wording: AskWording | null;
-  /** Whom the job `dispatch` sends into the room. */
-  readonly ai: { readonly name: string; readonly metadata: string } | null;
   /** How the call went, for the job `record`. */
   readonly direction: Call['direction'];
   readonly outcome: Outcome | null;
@@ -80,7 +78,7 @@ export class Outgoing extends WorkerEntrypoint<Env> {
         now: () => Date.now(),
       };
       if (job.lane === 'room') {
-        return await doRoomJob(liveKit(config), subject.callId, job, subject.ai);
+        return await doRoomJob(liveKit(config), subject.callId, job);
       }
       if (job.lane === 'record') return await recordCall(deps, subject);
       if (job.lane === 'endpoint') return await askEndpoint(deps, subject, job);

@@ -24,7 +24,7 @@ export async function runJob(
 
 /** What a job needs to know of its call. */
 function subjectOf(call: Call, job: Job): JobSubject {
-  const { target, caller } = call;
+  const { caller } = call;
   return {
     callId: call.id,
     numberId: call.numberId,
@@ -35,7 +35,6 @@ function subjectOf(call: Call, job: Job): JobSubject {
     user: caller && { phone: caller.phone, bsuid: caller.bsuid },
     contactId: caller?.contactId ?? null,
     wording: call.ask?.wording ?? null,
-    ai: target?.kind === 'ai' ? { name: target.name, metadata: target.metadata } : null,
     direction: call.direction,
     outcome: call.outcome,
     answeredAtMs: call.answeredAtMs,

@@ -1,12 +1,12 @@
 // Keeps the caller's subscriptions equal to the audience, and says who is ready. A packet of a track that is not wanted at
 // this moment goes nowhere, whatever the server still sends.
-import { isHeard, type Audience } from '../domain/audience.ts';
+import { aiNameOf, isHeard, type Audience } from '../domain/audience.ts';
 import { PEOPLE_MAX, TRACKS_MAX, type Person } from '../domain/room-people.ts';
 
 export type HearingHandlers = {
   subscribe: (wanted: boolean, participantSid: string, trackSid: string) => void;
   onSkipped: (identity: string) => void;
-  onReady: (identity: string) => void;
+  onReady: (identity: string, aiName: string | undefined) => void;
   onAudio: (source: number, bytes: Uint8Array) => void;
   onSpeaking: (source: number, isSpeaking: boolean) => void;
   onSourceGone: (source: number) => void;
@@ -14,6 +14,7 @@ export type HearingHandlers = {
 
 type Subscription = {
   readonly identity: string;
+  readonly aiName: string | undefined;
   readonly participantSid: string;
   readonly isMicrophone: boolean;
   /** Set once the server has put the track on a section. */
@@ -76,6 +77,7 @@ export class Hearing {
       if (this.#subscriptions.has(trackSid) || this.#subscriptions.size >= TRACKS_MAX) continue;
       this.#subscriptions.set(trackSid, {
         identity: person.identity,
+        aiName: aiNameOf(this.#audience, person),
         participantSid: person.sid,
         isMicrophone,
         source: undefined,
@@ -137,10 +139,10 @@ export class Hearing {
       this.#tellSpeaking(subscription);
     }
     if (!this.#isCallerHeard) return;
-    for (const { identity, isMicrophone, source } of this.#subscriptions.values()) {
+    for (const { identity, aiName, isMicrophone, source } of this.#subscriptions.values()) {
       if (!isMicrophone || source === undefined || this.#ready.has(identity)) continue;
       this.#ready.add(identity);
-      this.#handlers.onReady(identity);
+      this.#handlers.onReady(identity, aiName);
     }
   }
 

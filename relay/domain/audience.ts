@@ -20,6 +20,13 @@ export type Listed = {
   readonly isAi: boolean;
 };
 
+/** Provider: livekit-server from 1.9.2 on writes the name that an AI agent is registered by into its token. */
+const AI_NAME = 'lk.agent_name';
+
+/** The name of somebody who is heard as an AI agent and for no other reason; empty where the server tells none. */
+export const aiNameOf = (audience: Audience, person: Listed): string | undefined =>
+  isHeard({ ...audience, ai: false }, person) ? undefined : (person.attributes[AI_NAME] ?? '');
+
 /** Whether the caller hears a participant. Being excluded wins over everything else. */
 export function isHeard(audience: Audience, { identity, attributes, isAi }: Listed): boolean {
   if (audience.excluded.includes(identity)) return false;

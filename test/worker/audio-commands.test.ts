@@ -106,8 +106,8 @@ describe.each([
   });
 
   it('is refused where the relay is too old for it', async () => {
-    await scene.reconnect({ protocol: 2 });
     const { id } = await scene.answer();
+    await scene.reconnect({ protocol: 2, calls: [id] });
     expect(await post(id, action, body())).toMatchObject(refused('relay-too-old'));
     expect(await show(id)).toMatchObject({ held: false, playing: null, recording_state: 'off' });
   });

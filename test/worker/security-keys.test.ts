@@ -113,7 +113,7 @@ describe('a relay', () => {
       type: 'hello',
       relay_id: id,
       instance,
-      protocol: 2,
+      protocol: 4,
       capacity: 5,
       draining: false,
       calls: [],

@@ -2,7 +2,7 @@
 import type { D1Migration } from 'cloudflare:test';
 import { env, exports } from 'cloudflare:workers';
 import { vi } from 'vitest';
-import type { FrameFromRelay, FrameToRelay } from '../../relay/protocol.ts';
+import { PROTOCOL_VERSION, type FrameFromRelay, type FrameToRelay } from '../../relay/protocol.ts';
 import type { Env } from '../../worker/env.ts';
 
 export interface TestEnv extends Env {
@@ -290,7 +290,7 @@ export class FakeRelay {
       type: 'hello',
       relay_id: credentials.id,
       instance: hello.instance ?? 'instance-1',
-      protocol: hello.protocol ?? 2,
+      protocol: hello.protocol ?? PROTOCOL_VERSION - 1,
       capacity: hello.capacity ?? 50,
       draining: hello.draining ?? false,
       accepts: hello.accepts ?? true,

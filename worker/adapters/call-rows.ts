@@ -44,6 +44,7 @@ type LiveData = SettledData &
     | 'isMediaUp'
     | 'isAlerting'
     | 'heard'
+    | 'ai'
     | 'ask'
     | 'ringMs'
     | 'policy'
@@ -94,6 +95,7 @@ export function rowFromCall(call: Call): Row {
     isMediaUp: call.isMediaUp,
     isAlerting: call.isAlerting,
     heard: call.heard,
+    ai: call.ai,
     ask: call.ask,
     ringMs: call.ringMs,
     policy: call.policy,
@@ -185,6 +187,7 @@ export function callFromRow(row: Row): Call {
     isAlerting: false,
     // There whoever had claimed a connected call was heard, and nobody else.
     heard: isConnected(row.state) && data.claim ? [data.claim.identity] : [],
+    ai: null,
     ask: null,
     ringMs: 0,
     policy: NO_POLICY,

@@ -10,6 +10,7 @@ import type { Call } from '../domain/call.ts';
 import { callerIdentity, roomOfCall, type CallId } from '../domain/ids.ts';
 import { JOB_DEADLINE_MS, type Job, type JobResult } from '../domain/job.ts';
 import type { SupervisionMode } from '../domain/people.ts';
+import type { Ai } from '../domain/roster.ts';
 
 export interface LiveKitAccess {
   readonly url: string;
@@ -34,16 +35,11 @@ const CALLER_GONE: JobResult = {
 /** How often LiveKit is asked whether an agent is there, in ms. */
 const AWAIT_POLL_MS = 300;
 
-/**
- * Performs one job of the lane `room`. Never throws: whatever happens is a result.
- *
- * @param ai whom the job `dispatch` sends into the room
- */
+/** Performs one job of the lane `room`. Never throws: whatever happens is a result. */
 export async function doRoomJob(
   access: LiveKitAccess,
   callId: CallId,
   job: Extract<Job, { lane: 'room' }>,
-  ai: { readonly name: string; readonly metadata: string } | null,
 ): Promise<JobResult> {
   const rooms = new RoomServiceClient(access.url, access.apiKey, access.apiSecret, {
     requestTimeout: JOB_DEADLINE_MS / 1000,
@@ -73,7 +69,10 @@ export async function doRoomJob(
       case 'probe':
         return await findCaller(rooms, name, callId);
       case 'dispatch':
-        if (ai) await dispatchOnce(access, name, ai);
+        await dispatchOnce(dispatchesOf(access), name, job.ai);
+        break;
+      case 'undispatch':
+        await takeBack(dispatchesOf(access), rooms, name, job.name);
         break;
     }
     return { ok: true };
@@ -113,18 +112,39 @@ async function findCaller(
 }
 
 /** A dispatch whose reply was lost must not bring a second agent. */
-async function dispatchOnce(
-  access: LiveKitAccess,
-  room: string,
-  ai: { readonly name: string; readonly metadata: string },
-): Promise<void> {
-  const dispatches = new AgentDispatchClient(access.url, access.apiKey, access.apiSecret, {
-    requestTimeout: JOB_DEADLINE_MS / 1000,
-  });
+async function dispatchOnce(dispatches: AgentDispatchClient, room: string, ai: Ai): Promise<void> {
   const known = await dispatches.listDispatch(room);
   if (known.some(({ agentName }) => agentName === ai.name)) return;
   await dispatches.createDispatch(room, ai.name, { metadata: ai.metadata });
 }
+
+/**
+ * Deletes the dispatches of an AI agent and removes whoever has come of them. Provider: livekit-server ends their jobs by itself
+ * and waits 3 s for each to leave (1.13.5, `Room.DeleteAgentDispatch`); meanwhile they would still hear the caller.
+ */
+async function takeBack(
+  dispatches: AgentDispatchClient,
+  rooms: RoomServiceClient,
+  room: string,
+  name: string,
+): Promise<void> {
+  const known = await dispatches.listDispatch(room);
+  for (const { id, state } of known.filter(({ agentName }) => agentName === name)) {
+    await unlessGone(dispatches.deleteDispatch(id, room));
+    for (const job of state?.jobs ?? []) {
+      const identity = job.state?.participantIdentity ?? '';
+      if (identity !== '') await unlessGone(rooms.removeParticipant(room, identity));
+    }
+  }
+}
+
+const unlessGone = (request: Promise<unknown>): Promise<unknown> =>
+  request.catch((error: unknown) => {
+    if (!(error instanceof TwirpError && error.status === 404)) throw error;
+  });
+
+const dispatchesOf = ({ url, apiKey, apiSecret }: LiveKitAccess): AgentDispatchClient =>
+  new AgentDispatchClient(url, apiKey, apiSecret, { requestTimeout: JOB_DEADLINE_MS / 1000 });
 
 function resultOf(error: unknown, action: string): JobResult {
   if (error instanceof TwirpError) {
@@ -156,6 +176,7 @@ export function callerAttributes(call: Call): Record<string, string> {
     'whatsapp.callDirection': call.direction,
     ...(call.payload === null ? {} : { 'whatsapp.payload': call.payload }),
     'roomline.callId': call.id,
+    ...(call.flow?.rule ? { 'roomline.rule': call.flow.rule } : {}),
   };
 }
 

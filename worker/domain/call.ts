@@ -8,12 +8,13 @@
 //   target        whom an outbound call connects: an agent, an AI agent that LiveKit dispatches, or whoever is in the room
 //   pickup        the user answers an outbound call; the provider's status ACCEPTED, and nothing else
 //   agent         a person (or their client) who answers; participant `agent-<agent id>`
+//   AI agent      a program that LiveKit dispatches into the room by its name; it takes a call by being ready
 //   claim         an agent taking a ringing call; one winner
 //   ready         the claimant can hear and be heard in the room; only then the provider is told to accept
 //   open          the path to the provider carries audio, from the accepted answer on
 //   grace         how long an agent who left may take to return before the call ends, or somebody else in it has it
 import type { Hours } from './calling-hours.ts';
-import type { Flow, FollowUp } from './flow.ts';
+import { awaitedOf, type Flow, type FollowUp } from './flow.ts';
 import type { AgentId, CallId, ContactId, NumberId, RelayId } from './ids.ts';
 import type { Job, JobResult, PendingJob } from './job.ts';
 import type { Outcome } from './outcome.ts';
@@ -160,6 +161,14 @@ export interface Claim {
   readonly isNamed?: true;
 }
 
+/** The AI agent that speaks with the caller. */
+export interface AiSeat {
+  readonly name: string;
+  readonly identity: string;
+  /** As a member of a team; null for one that a step or a request names. */
+  readonly agentId: AgentId | null;
+}
+
 export interface Placement {
   readonly relayId: RelayId;
   /** The start of the relay process that holds the media; another instance does not have the call. */
@@ -290,6 +299,7 @@ export interface Call {
   /** Identities that hear and are heard in the room. */
   readonly heard: readonly string[];
   readonly claim: Claim | null;
+  readonly ai: AiSeat | null;
   /** Identities that are not to be heard: their claim was taken back, or they were removed. */
   readonly excluded: readonly string[];
   readonly people: People;
@@ -373,7 +383,12 @@ export type CallEvent =
   /** The relay has lost the room and tries to get back in. */
   | FromRelay<{ readonly type: 'relay.room-away'; readonly detail?: string | undefined }>
   | FromRelay<{ readonly type: 'relay.participant-joined'; readonly identity: string }>
-  | FromRelay<{ readonly type: 'relay.ready'; readonly identity: string }>
+  | FromRelay<{
+      readonly type: 'relay.ready';
+      readonly identity: string;
+      /** Of somebody who is heard as an AI agent and for no other reason: the name that it is registered by, or empty. */
+      readonly aiName?: string | undefined;
+    }>
   | FromRelay<{
       readonly type: 'relay.participant-left';
       readonly identity: string;
@@ -555,11 +570,15 @@ export const wanted = (
   hasRoom: call.isRoomCreated && (call.direction === 'inbound' || call.state === 'active'),
   audience: {
     ...audienceOf(call),
-    ai: call.target?.kind === 'ai',
+    ai: awaitedOf(call.flow).length > 0 || isAwaitingTarget(call),
     everyone: call.target?.kind === 'room',
   },
   audio: isConsulting(call) ? { ...call.audio, isHeld: true } : call.audio,
 });
+
+/** The AI agent of a call of the business is not known yet. */
+export const isAwaitingTarget = ({ target, ai, flow }: Call): boolean =>
+  target?.kind === 'ai' && ai === null && flow === null;
 
 /** The call's media should exist at its relay. */
 export const hasMedia = (call: Call): boolean => call.placement !== null && !isOver(call);

@@ -18,7 +18,7 @@ import {
 import { hasLeftMessage, type FollowUp } from './flow.ts';
 import { FAILED_CALLER, type Outcome } from './outcome.ts';
 import { NOBODY_ELSE, type Refusal } from './people.ts';
-import type { Presence } from './roster.ts';
+import type { Ai, Presence } from './roster.ts';
 
 /** By this much Roomline answers earlier than the provider gives up: one slow provider request and its retry. */
 export const ANSWER_MARGIN_MS = 3_000;
@@ -89,6 +89,12 @@ export const toldAs = ({ type, detail }: TimelineEntry, change: Change): Change 
 export const deleteRoom = (nowMs: number): NewJob => ({
   job: { lane: 'room', action: 'delete' },
   giveUpAtMs: nowMs + END_RETRY_MS,
+});
+
+/** Where the room is not there yet, it comes before this. */
+export const dispatchJob = ({ name, metadata }: Ai, giveUpAtMs: number): NewJob => ({
+  job: { lane: 'room', action: 'dispatch', ai: { name, metadata } },
+  giveUpAtMs,
 });
 
 export const recordOutcome = (nowMs: number): NewJob => ({

@@ -4,8 +4,9 @@
 //   step      one member of a rule's `steps`: ring, ai, menu, queue, play, voicemail, message, ask, reject, goto
 //   stage     what the call does at its present step; null while somebody speaks with the caller, or none has begun
 //   search    looking for somebody who takes the call: the stages `ring` and `queue`
-//   rung      an agent whose client rings for the call now; nobody is rung for two calls beyond their capacity
+//   rung      an agent whose client rings for the call now, or an AI agent that was sent for; nobody is rung for two calls beyond their capacity
 import type { AgentId } from './ids.ts';
+import type { Ai } from './roster.ts';
 import type { RuleSet, Step } from './rules.ts';
 
 /** Somebody should get back to the caller: nobody spoke with them, they left a message, or they asked for a call. */
@@ -39,6 +40,8 @@ export interface Flow {
 export interface Rung {
   readonly agentId: AgentId;
   readonly atMs: number;
+  /** Of an AI agent, which is sent for instead. */
+  readonly ai?: Ai;
 }
 
 /** A ring that came to nothing. */
@@ -125,6 +128,20 @@ export const hasLeftMessage = (flow: Flow | null, nowMs: number): boolean => {
   const isRecorded = stage?.kind === 'voicemail' && stage.part === 'message';
   return isRecorded && nowMs - stage.sinceMs >= MESSAGE_MS_MIN;
 };
+
+/** An AI agent that was sent for and is not heard yet. */
+export interface Awaited extends Ai {
+  /** As a member of a team; null for one that a step names. */
+  readonly agentId: AgentId | null;
+}
+
+/** AI agents that the present step waits for. */
+export function awaitedOf(flow: Flow | null): readonly Awaited[] {
+  const stage = flow?.stage;
+  if (stage?.kind === 'ai') return [{ name: stage.name, metadata: stage.metadata, agentId: null }];
+  const rung = searchOf(flow)?.rung ?? [];
+  return rung.flatMap(({ agentId, ai }) => (ai ? [{ ...ai, agentId }] : []));
+}
 
 /** The list of steps at a path; null when there is none, which the checks of rule sets rule out. */
 export function listAt(set: RuleSet, own: Flow['own'], path: string): readonly Step[] | null {

@@ -2,6 +2,7 @@
 // the call's own row, so a decision and the work it causes are stored by one statement. Pure.
 import type { Charge } from './call.ts';
 import type { SupervisionMode } from './people.ts';
+import type { Ai } from './roster.ts';
 import type { Step } from './rules.ts';
 
 /** Actions of the provider's calls endpoint. Provider: POST /{phone-number-id}/calls, Calling API reference, read 2026-06. */
@@ -13,8 +14,10 @@ export type Job =
   /** Sends the permission request that an outbound call waits for. */
   | { readonly lane: 'graph'; readonly action: 'ask' }
   | { readonly lane: 'room'; readonly action: 'create' | 'delete' }
-  /** Sends the AI agent of an outbound call into the room, unless it was sent already. */
-  | { readonly lane: 'room'; readonly action: 'dispatch' }
+  /** Sends an AI agent into the room, unless it was sent already. */
+  | { readonly lane: 'room'; readonly action: 'dispatch'; readonly ai: Ai }
+  /** Takes an AI agent back: nobody of this name comes any more, and who has come is removed. */
+  | { readonly lane: 'room'; readonly action: 'undispatch'; readonly name: string }
   /** Keeps what the call teaches about permissions and costs. */
   | { readonly lane: 'record'; readonly action: 'outcome' }
   /** Done once this participant is in the room and publishes a microphone track; `unavailable` until then. */

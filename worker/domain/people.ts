@@ -118,13 +118,14 @@ export const isAudible = ({ part, mode }: Party): boolean =>
 
 /** Whom the caller hears by name, and whom not whatever their role. */
 export function audienceOf(call: Call): { named: string[]; excluded: string[] } {
-  const { claim, excluded, people } = call;
+  const { claim, ai, excluded, people } = call;
   const named = people.parties.filter(isAudible).map(({ identity }) => identity);
   const silent = people.parties
     .filter((party) => !isAudible(party))
     .map(({ identity }) => identity);
   return {
-    named: [...(claim?.isNamed ? [claim.identity] : []), ...named],
+    // Once an AI agent has the call, no other is heard in its place.
+    named: [...(ai ? [ai.identity] : []), ...(claim?.isNamed ? [claim.identity] : []), ...named],
     excluded: [...new Set([...excluded, ...silent])],
   };
 }
@@ -155,8 +156,8 @@ export const ringsOf = ({ flow, people }: Call): readonly Rung[] => [
 /** Agents who speak with somebody in the call, or get it back if nobody takes it. */
 export function talkersOf(call: Call): AgentId[] {
   const colleagues = call.people.parties.filter(({ part }) => part !== 'supervisor');
-  return [call.claim, transferIn(call)?.from ?? null, ...colleagues].flatMap((who) =>
-    who ? [who.agentId] : [],
+  return [call.claim, call.ai, transferIn(call)?.from ?? null, ...colleagues].flatMap(
+    (who) => who?.agentId ?? [],
   );
 }
 

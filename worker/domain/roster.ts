@@ -9,6 +9,12 @@ export type Role = (typeof ROLES)[number];
 export const DUTIES = ['available', 'away'] as const;
 export type Duty = (typeof DUTIES)[number];
 
+/** An AI agent as LiveKit dispatches it; what `metadata` means is between its builder and whoever wrote the rule. */
+export interface Ai {
+  readonly name: string;
+  readonly metadata: string;
+}
+
 /** An agent as calls are routed to them. */
 export interface Member {
   readonly id: AgentId;
@@ -18,8 +24,8 @@ export interface Member {
   readonly skills: readonly string[];
   /** How many calls they have at once, 1 or more. */
   readonly capacity: number;
-  /** As LiveKit dispatches it; null for a person. */
-  readonly ai: { readonly name: string; readonly metadata: string } | null;
+  /** Null for a person. */
+  readonly ai: Ai | null;
   readonly duty: Duty;
   /** A person's client listens to events; an AI agent is always there. */
   readonly isConnected: boolean;

@@ -56,6 +56,7 @@ export const expelled = (call: Call, identity: string): Call => ({
   ...withPeople(call, { parties: withoutParty(call, identity) }),
   excluded: [...call.excluded.filter((other) => other !== identity), identity],
   heard: call.heard.filter((other) => other !== identity),
+  ai: call.ai?.identity === identity ? null : call.ai,
 });
 
 export const removal = (identity: string, nowMs: number): NewJob => ({

@@ -169,6 +169,10 @@ function begin(call: Call, step: Step, desk: Desk, nowMs: number): Begun {
     const job = { lane: 'message', action: 'send', content: step.message } as const;
     return { goesOn: 'on its way', add: [{ job, giveUpAtMs: nowMs + MESSAGE_MS }] };
   }
+  if ('ai' in step) {
+    const { name, metadata, seconds } = step.ai;
+    return { stays: { kind: 'ai', name, metadata }, endsAtMs: nowMs + seconds * 1000 };
+  }
   if ('reject' in step) return { ends: ending(call, outcome('rejected-by-rule', 'system'), nowMs) };
   return { goesOn: 'not known' };
 }
@@ -209,7 +213,7 @@ const newSearch = (
 });
 
 /** A call that is to be heard is answered, if it is not yet. */
-function answered(call: Call): { call: Call; add: NewJob[] } {
+export function answered(call: Call): { call: Call; add: NewJob[] } {
   if (call.state !== 'ringing') return { call, add: [] };
   return {
     call: { ...call, state: 'accepting', timers: without(call.timers, 'answer') },

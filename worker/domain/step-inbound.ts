@@ -79,6 +79,7 @@ export const blankCall = (
   isAlerting: false,
   heard: [],
   claim: null,
+  ai: null,
   excluded: [],
   people: NOBODY_ELSE,
   remarks: NO_REMARKS,

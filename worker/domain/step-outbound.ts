@@ -12,6 +12,7 @@ import {
 } from './call.ts';
 import {
   ADOPT_MS,
+  dispatchJob,
   ending,
   failureDetail,
   failureText,
@@ -265,9 +266,7 @@ export function onStatus(
 }
 
 const dispatch = (call: Call, giveUpAtMs: number): NewJob[] =>
-  call.target?.kind === 'ai' && !call.isAlerting
-    ? [{ job: { lane: 'room', action: 'dispatch' }, giveUpAtMs }]
-    : [];
+  call.target?.kind === 'ai' && !call.isAlerting ? [dispatchJob(call.target, giveUpAtMs)] : [];
 
 function alerting(call: Call, providerCallId: string, nowMs: number): Change {
   const change = named(call, providerCallId, { type: 'alerting' }, nowMs, { isAlerting: true });

@@ -1,6 +1,7 @@
 // Decisions about who is in the room: agents claiming, joining, leaving, and the media ending. Pure.
 import {
   hasMedia,
+  isAwaitingTarget,
   isOver,
   type Call,
   type Claim,
@@ -28,8 +29,9 @@ import type { AgentId } from './ids.ts';
 import { heirOf, isSilenced, strangersIn, transferIn } from './people.ts';
 import { admitted, expelled, graceMs, removal, withGrace } from './seats.ts';
 import { onPartyJoined, withPartyAway } from './step-seats.ts';
-import { withoutJob, type Job, type JobResult, type PendingJob } from './job.ts';
+import { withoutJob, type Job, type JobFailure, type JobResult, type PendingJob } from './job.ts';
 import { outcome, type EndedBy, type OutcomeReason } from './outcome.ts';
+import { asTarget, onAiLeft, onAiReady, onNotSent } from './step-ai.ts';
 import { awaitAgent, isMeantFor, joinBy } from './step-outbound.ts';
 import { advance, advanceAudibly, changed, withoutStage, withSound } from './step-flow.ts';
 import { elsewhere } from './step-relay.ts';
@@ -43,6 +45,10 @@ const CLAIM_READY_MS = 5_000;
 const MEDIA_LOST_MS = 3_000;
 
 const isClaimant = (call: Call, identity: string): boolean => call.claim?.identity === identity;
+
+/** Speaks with the caller by right: claimed the call, or is its AI agent. */
+const hasCall = (call: Call, identity: string): boolean =>
+  isClaimant(call, identity) || call.ai?.identity === identity;
 
 const isInGrace = (call: Call): boolean =>
   call.timers.graceLeft !== undefined || call.timers.graceLost !== undefined;
@@ -61,7 +67,7 @@ export function onRoomAway(call: Call, detail: string | undefined, nowMs: number
 export function onJoined(call: Call, identity: string, nowMs: number): Answer {
   if (isOver(call)) return null;
   const detail = { identity };
-  if (isClaimant(call, identity) && (isInGrace(call) || call.timers.heir !== undefined)) {
+  if (hasCall(call, identity) && (isInGrace(call) || call.timers.heir !== undefined)) {
     return {
       patch: {
         heard: [...call.heard, identity],
@@ -73,9 +79,20 @@ export function onJoined(call: Call, identity: string, nowMs: number): Answer {
   return onPartyJoined(call, identity, nowMs) ?? { entry: { type: 'participant-joined', detail } };
 }
 
-export function onReady(call: Call, identity: string, nowMs: number): Answer {
+/** @param aiName of an AI agent that nothing else admits: the name that it is registered by */
+export function onReady(
+  call: Call,
+  identity: string,
+  aiName: string | undefined,
+  nowMs: number,
+): Answer {
   // Said before the relay had heard that nobody is to hear them.
   if (isSilenced(call, identity)) return null;
+  if (aiName !== undefined && !hasCall(call, identity)) {
+    const taken = onAiReady(call, identity, aiName, nowMs);
+    // A call of the business hears whoever comes until its own is there: older servers tell no names.
+    if (taken || !isAwaitingTarget(call)) return taken;
+  }
   const heard = call.heard.includes(identity) ? call.heard : [...call.heard, identity];
   const detail = { identity };
   if (call.state === 'claimed' && call.direction === 'inbound' && isClaimant(call, identity)) {
@@ -104,11 +121,19 @@ export function onReady(call: Call, identity: string, nowMs: number): Answer {
     ...heirOver(call, identity),
   );
   if (!isClaimPending(call) || !isClaimant(call, identity)) {
-    return { patch: { heard, timers }, entry: { type, detail } };
+    return {
+      patch: { heard, timers, ...asTarget(call, identity, aiName) },
+      entry: { type, detail },
+    };
   }
   // Whom the caller waited for is there; an AI agent who has spoken with them until now is not heard any more.
   const before = transferIn(call) ? strangersIn(call) : [];
-  const alone = before.reduce(expelled, { ...call, heard, timers: without(timers, 'claim') });
+  const alone = before.reduce(expelled, {
+    ...call,
+    ai: null,
+    heard,
+    timers: without(timers, 'claim'),
+  });
   const talkedAtMs = call.talkedAtMs ?? nowMs;
   return {
     patch: changed(call, withSound({ ...withoutStage(alone), talkedAtMs })),
@@ -129,6 +154,8 @@ export function onLeft(
   if (isClaimPending(call) && isClaimant(call, identity)) {
     return release(call, `agent ${why}`, desk, nowMs);
   }
+  if (call.ai?.identity === identity && call.heard.includes(identity))
+    return onAiLeft(call, why, desk, nowMs);
   const heard = call.heard.filter((other) => other !== identity);
   const wasLast = heard.length === 0 && call.heard.length > 0;
   const rest = withPartyAway({ ...call, heard }, identity, why, nowMs);
@@ -306,6 +333,7 @@ const ROOM_JOBS_DONE = {
   delete: 'room-deleted',
   remove: 'agent-removed',
   permit: 'permissions-set',
+  undispatch: 'agent-removed',
   dispatch: 'agent-dispatched',
 } as const;
 
@@ -314,6 +342,7 @@ export function onRoomJob(
   done: PendingJob,
   action: Exclude<Extract<Job, { lane: 'room' }>['action'], 'await' | 'probe'>,
   result: JobResult,
+  desk: Desk,
   nowMs: number,
 ): Answer {
   const pending = withoutJob(call.pending, done.id);
@@ -330,8 +359,14 @@ export function onRoomJob(
   const isPointless = action !== 'delete' && isOver(call);
   const retry = isPointless ? null : again(call, done, result, nowMs);
   if (retry) return retry;
+  const { job } = done;
+  if (job.lane === 'room' && job.action === 'dispatch' && !isOver(call)) {
+    const change = onNotSent({ ...call, pending }, job.ai.name, desk, nowMs);
+    if (change) return after({ pending }, withFailure(change, done, result));
+  }
   // A room that could not be made again may live all the same: the relay knows whether it got back in.
-  const isNeeded = action === 'dispatch' || (action === 'create' && !call.isRoomCreated);
+  const isNeeded =
+    (action === 'dispatch' && !call.flow) || (action === 'create' && !call.isRoomCreated);
   if (isNeeded && !isOver(call)) {
     const failed = outcome('room-failed', 'livekit', failureText(result));
     return ending({ ...call, pending }, failed, nowMs);
@@ -341,3 +376,11 @@ export function onRoomJob(
     entry: { type: 'action-failed', detail: failureDetail(done, result) },
   };
 }
+
+const withFailure = (change: Change, done: PendingJob, failure: JobFailure): Change => ({
+  ...change,
+  entry: {
+    ...change.entry,
+    detail: { ...failureDetail(done, failure), ...change.entry.detail },
+  },
+});

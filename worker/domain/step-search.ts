@@ -31,7 +31,11 @@ export function ringNext(call: Call, search: Search, desk: Desk, nowMs: number):
   if (room <= 0) return search;
   const chosen = candidates(call, search, desk).slice(0, room);
   if (chosen.length === 0) return search;
-  const rung: Rung[] = chosen.map(({ id }) => ({ agentId: id, atMs: nowMs }));
+  const rung: Rung[] = chosen.map(({ id, ai }) => ({
+    agentId: id,
+    atMs: nowMs,
+    ...(ai ? { ai } : {}),
+  }));
   return { ...search, rung: [...search.rung, ...rung] };
 }
 
@@ -80,7 +84,7 @@ export function onPeople(call: Call, desk: Desk, nowMs: number): Answer {
   return next === search ? null : rings(call, search, next);
 }
 
-/** An agent does not want the call, or has no client any more that could ring. */
+/** An agent does not want the call, has no client any more that could ring, or is an AI agent that cannot be sent for. */
 export function onRingEnded(
   call: Call,
   agentId: AgentId,

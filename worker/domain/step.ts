@@ -41,6 +41,7 @@ import {
   onOffer,
   onPreAccept,
 } from './step-inbound.ts';
+import { aiJobs, onAiLost } from './step-ai.ts';
 import { onAskSent, onPermission } from './step-ask.ts';
 import { onAudioCommand, onRecordingFailed, onRecordingKept } from './step-audio.ts';
 import {
@@ -175,7 +176,7 @@ function changeFor(
     case 'relay.participant-joined':
       return onJoined(call, event.identity, nowMs);
     case 'relay.ready':
-      return onReady(call, event.identity, nowMs);
+      return onReady(call, event.identity, event.aiName, nowMs);
     case 'relay.participant-left':
       return onLeft(call, event.identity, event.why, desk, nowMs);
     case 'relay.publisher-skipped':
@@ -264,7 +265,7 @@ function onJob(
   if (job.lane === 'record') return onRecorded(call, done, result, nowMs);
   if (job.lane === 'room') {
     if (job.action === 'probe') return onProbed(call, done, result, nowMs);
-    if (job.action !== 'await') return onRoomJob(call, done, job.action, result, nowMs);
+    if (job.action !== 'await') return onRoomJob(call, done, job.action, result, desk, nowMs);
     const pending = withoutJob(call.pending, done.id);
     if (result.ok) return onAgentThere(call, pending, free, nowMs);
     const retry = call.state === 'claimed' ? again(call, done, result, nowMs) : null;
@@ -389,6 +390,7 @@ function onTimer(
     case 'graceLost':
       return (
         onAgentGone(call, desk, nowMs) ??
+        onAiLost(call, desk, nowMs) ??
         ending(call, outcome('agent-connection-lost', 'agent'), nowMs)
       );
     case 'mediaLost':
@@ -415,7 +417,8 @@ function onTimer(
 function finish(before: Call, change: Change, nowMs: number): Decision {
   const changed: Call = { ...before, ...change.patch, version: before.version + 1 };
   const kept = change.dropQueuedGraph ? withoutQueuedGraph(changed.pending) : changed.pending;
-  const added = (change.add ?? []).map(({ job, giveUpAtMs }, index): PendingJob => ({
+  const add = [...(change.add ?? []), ...aiJobs(before, changed, nowMs)];
+  const added = add.map(({ job, giveUpAtMs }, index): PendingJob => ({
     id: changed.nextJobId + index,
     job,
     attempt: 0,

@@ -15,17 +15,18 @@ function rig() {
   const subscribed = new Set<string>();
   const gone: number[] = [];
   const heard: number[] = [];
+  const ready: [identity: string, aiName: string | undefined][] = [];
   const nothing = () => undefined;
   const hearing = new Hearing(AGENTS_ONLY, {
     subscribe: (wanted, _participantSid, trackSid) =>
       wanted ? subscribed.add(trackSid) : subscribed.delete(trackSid),
     onSkipped: nothing,
-    onReady: nothing,
+    onReady: (identity, aiName) => ready.push([identity, aiName]),
     onAudio: (source) => heard.push(source),
     onSpeaking: nothing,
     onSourceGone: (source) => gone.push(source),
   });
-  return { hearing, subscribed, gone, heard };
+  return { hearing, subscribed, gone, heard, ready };
 }
 
 const bytes = new Uint8Array(20);
@@ -65,4 +66,31 @@ it('asks for no more tracks than make a call, and for others as soon as some are
   hearing.review(people.slice(10));
   expect(subscribed.size).toBe(TRACKS_MAX);
   expect(subscribed).toContain(`TR_${TRACKS_MAX + 9}`);
+});
+
+it('names AI agents that nothing else admits', () => {
+  const { hearing, ready } = rig();
+  const ai = (number: number, attributes: Person['attributes']): Person => ({
+    ...person(number),
+    attributes,
+    isAi: true,
+  });
+  const people = [
+    ai(1, { 'lk.agent_name': 'concierge' }),
+    ai(2, {}),
+    ai(3, { 'lk.agent_name': 'chosen' }),
+    ai(4, { 'lk.agent_name': 'signed', 'roomline.role': 'agent' }),
+    person(5),
+  ];
+  hearing.setAudience({ ...AGENTS_ONLY, ai: true, named: ['person-3'] }, people);
+  for (const [index] of people.entries())
+    hearing.assign(`receive-${index}`, `TR_${index + 1}`, people);
+  hearing.callerIsHeard(people);
+  expect(ready).toEqual([
+    ['person-1', 'concierge'],
+    ['person-2', ''],
+    ['person-3', undefined],
+    ['person-4', undefined],
+    ['person-5', undefined],
+  ]);
 });

@@ -198,6 +198,8 @@ export class Outside {
           people.dispatch(call.id, 200 + random.below(3_000));
         }
         return { ok: true };
+      case 'undispatch':
+        throw new Error('no call of a schedule takes an AI agent back');
       case 'await': {
         const untilMs = sim.nowMs + DEADLINE_MS - POLL_MS;
         while (!has(job.identity) && sim.nowMs < untilMs) await sim.sleep(POLL_MS);

@@ -121,7 +121,8 @@ export const relay =
   (event: Unnumbered<CallEvent>): Move =>
   (call) => ({ ...event, seq: (call?.placement?.lastSeq ?? 0) + 1 });
 
-export const ready = (identity: string): Move => relay({ type: 'relay.ready', identity });
+export const ready = (identity: string, aiName?: string): Move =>
+  relay({ type: 'relay.ready', identity, aiName });
 export const leaves = (identity: string, why: 'left' | 'lost' | 'removed'): Move =>
   relay({ type: 'relay.participant-left', identity, why });
 export const joins = relay({ type: 'relay.room-joined' });

@@ -136,6 +136,7 @@ const keyOf = (call: Call): string =>
     call.audio.playing !== null,
     call.audio.recording,
     call.claim !== null,
+    call.ai !== null,
     call.heard.length,
     call.excluded.length > 0,
     call.providerCallId !== null,

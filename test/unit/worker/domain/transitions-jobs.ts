@@ -5,12 +5,16 @@ import type { JobResult } from '../../../../worker/domain/job.ts';
 import {
   away,
   answers,
+  BEA,
+  BOT,
   claims,
   failure,
   fails,
   hangUp,
+  leaves,
   lost,
   mediaEnds,
+  ready,
   replies,
   says,
   silent,
@@ -60,6 +64,16 @@ export const JOBS: Record<Exclude<JobName, OtherJob>, readonly JobCase[]> = {
       label: '',
       kind: 'ai',
       way: { hold: ['room.dispatch'], at: { dialling: [says('ringing')] } },
+    },
+  ],
+  'room.undispatch': [
+    {
+      label: '',
+      kind: 'ai',
+      way: {
+        hold: ['room.undispatch'],
+        at: { active: [ready(BEA), ready(BOT, 'concierge'), leaves(BOT, 'left')] },
+      },
     },
   ],
   'room.remove': [{ label: '', way: { hold: ['room.remove'], at: { ringing: [claims(), tick] } } }],

@@ -89,6 +89,10 @@ const twoHeard = onlyIn(['accepting', 'active'], {
   at: { accepting: [ready('agent-a2')], active: [ready(BEA), ready('agent-a2')] },
 });
 const botHeard = onlyIn(['active'], { at: { active: [ready(BOT)] } });
+const botHasCall = onlyIn(['active'], { at: { active: [ready(BOT, 'concierge')] } });
+const botAmongOthers = onlyIn(['active'], {
+  at: { active: [ready(BEA), ready(BOT, 'concierge')] },
+});
 export const inGrace = (why: 'left' | 'lost') =>
   onlyIn(['accepting', 'active'], { ...agentHeard, last: [leaves(BEA, why)] });
 
@@ -260,6 +264,14 @@ export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
   'relay.ready': [
     { label: 'the agent', move: ready(BEA) },
     { label: 'somebody else', move: ready('agent-a2') },
+    { label: 'the AI agent', kind: 'ai', move: ready(BOT, 'concierge') },
+    { label: 'another AI agent, before it', kind: 'ai', move: ready('bot-2', 'other') },
+    {
+      label: 'another AI agent, after it',
+      kind: 'ai',
+      way: botHasCall,
+      move: ready('bot-2', 'other'),
+    },
     { label: 'anybody, within the grace', way: inGrace('left'), move: ready('agent-a2') },
   ],
   'relay.participant-left': [
@@ -268,9 +280,21 @@ export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
     { label: 'the agent, `lost`', way: agentHeard, move: leaves(BEA, 'lost') },
     { label: 'the agent, another one is heard', way: twoHeard, move: leaves(BEA, 'left') },
     { label: 'somebody who was not heard', move: leaves('guest', 'left') },
-    { label: 'the AI agent', kind: 'ai', way: botHeard, move: leaves(BOT, 'left') },
-    { label: 'the AI agent, `removed`', kind: 'ai', way: botHeard, move: leaves(BOT, 'removed') },
-    { label: 'the AI agent, `lost`', kind: 'ai', way: botHeard, move: leaves(BOT, 'lost') },
+    { label: 'the AI agent', kind: 'ai', way: botHasCall, move: leaves(BOT, 'left') },
+    { label: 'the AI agent, `removed`', kind: 'ai', way: botHasCall, move: leaves(BOT, 'removed') },
+    { label: 'the AI agent, `lost`', kind: 'ai', way: botHasCall, move: leaves(BOT, 'lost') },
+    {
+      label: 'the AI agent, another one is heard',
+      kind: 'ai',
+      way: botAmongOthers,
+      move: leaves(BOT, 'left'),
+    },
+    {
+      label: 'the AI agent of an older relay',
+      kind: 'ai',
+      way: botHeard,
+      move: leaves(BOT, 'left'),
+    },
   ],
   'relay.lost': [
     { label: '', move: lost },

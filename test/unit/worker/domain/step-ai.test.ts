@@ -1,0 +1,290 @@
+// AI agents in calls of users: sent for by a step or as members of a team, ready or not, gone.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isOver, wanted, type Call } from '../../../../worker/domain/call.ts';
+import { awaitedOf } from '../../../../worker/domain/flow.ts';
+import type { Job } from '../../../../worker/domain/job.ts';
+import { Floor, type FloorOptions, type MemberOptions } from './floor.ts';
+
+const concierge = { ai: { name: 'concierge', metadata: '{"tone":"warm"}', seconds: 8 } };
+const second = { ai: { name: 'second', seconds: 5 } };
+const ringSales = { ring: { team: 'sales', seconds: 20 } };
+const ana: MemberOptions = { id: 'ana' };
+const bot: MemberOptions = { id: 'bot', ai: { name: 'sales-bot', metadata: 'm' } };
+
+const NOT_SENT: FloorOptions = {
+  replies: { 'room.dispatch': { ok: false, kind: 'refused', message: 'no' } },
+};
+
+/** An AI agent is heard, as the relay tells it. */
+const ready = (floor: Floor, identity: string, aiName: string) =>
+  floor.relay('c1', { type: 'relay.ready', identity, aiName });
+const leaves = (floor: Floor, identity: string, why: 'left' | 'lost' | 'removed') =>
+  floor.relay('c1', { type: 'relay.participant-left', identity, why });
+
+/** What LiveKit was asked about AI agents, in order. */
+function asked(floor: Floor): string[] {
+  const text = (job: Job): string[] => {
+    if (job.lane !== 'room') return [];
+    if (job.action === 'dispatch') return [`send ${job.ai.name} ${job.ai.metadata}`.trim()];
+    return job.action === 'undispatch' ? [`recall ${job.name}`] : [];
+  };
+  return floor.decisions.flatMap(({ decision }) => decision.jobs.flatMap(({ job }) => text(job)));
+}
+
+const stageOf = ({ flow }: Call) => flow?.stage?.kind ?? null;
+
+describe('a step that names an AI agent', () => {
+  it('sends for it, and answers the caller once it is heard', () => {
+    const floor = new Floor([concierge, ringSales], [ana]);
+    floor.ring('c1');
+    expect(asked(floor)).toEqual(['send concierge {"tone":"warm"}']);
+    expect(floor.call('c1').state).toBe('ringing');
+    expect(wanted(floor.call('c1'))).toMatchObject({ open: false, audience: { ai: true } });
+    ready(floor, 'agent-AJ1', 'concierge');
+    expect(floor.call('c1')).toMatchObject({
+      state: 'active',
+      ai: { name: 'concierge', identity: 'agent-AJ1', agentId: null },
+      heard: ['agent-AJ1'],
+      timers: {},
+    });
+    expect(floor.call('c1').talkedAtMs).toBe(floor.nowMs);
+    expect(wanted(floor.call('c1')).audience).toMatchObject({ named: ['agent-AJ1'], ai: false });
+    expect(asked(floor)).toHaveLength(1);
+  });
+
+  it('falls through when it is not heard in time, and takes it back', () => {
+    const floor = new Floor([concierge, ringSales], [ana]);
+    floor.ring('c1');
+    floor.pass(7_999);
+    expect(stageOf(floor.call('c1'))).toBe('ai');
+    floor.pass(1);
+    expect(floor.rung('c1')).toEqual(['ana']);
+    expect(asked(floor).at(-1)).toBe('recall concierge');
+    expect(wanted(floor.call('c1')).audience).toMatchObject({ named: [], ai: false });
+    const before = floor.call('c1');
+    ready(floor, 'agent-AJ1', 'concierge');
+    expect(floor.call('c1')).toBe(before);
+  });
+
+  it('falls through at once when LiveKit does not send it', () => {
+    const floor = new Floor([concierge, ringSales], [ana], NOT_SENT);
+    floor.ring('c1');
+    expect(floor.rung('c1')).toEqual(['ana']);
+    expect(floor.call('c1').outcome).toBeNull();
+  });
+
+  it('takes no other AI agent for it', () => {
+    const floor = new Floor([concierge, second], []);
+    floor.ring('c1');
+    ready(floor, 'agent-AJ9', 'transcriber');
+    ready(floor, 'agent-AJ8', '');
+    expect(floor.call('c1')).toMatchObject({ state: 'ringing', ai: null, heard: [] });
+    floor.pass(8_000);
+    expect(asked(floor).slice(1)).toEqual(['recall concierge', 'send second']);
+    ready(floor, 'agent-AJ1', 'concierge');
+    expect(floor.call('c1').ai).toBeNull();
+    ready(floor, 'agent-AJ2', 'second');
+    expect(floor.call('c1').ai?.identity).toBe('agent-AJ2');
+  });
+
+  it('lets nobody claim the call', () => {
+    const floor = new Floor([concierge, ringSales], [ana]);
+    floor.ring('c1');
+    floor.claim('c1', 'ana');
+    expect(floor.call('c1')).toMatchObject({ state: 'ringing', claim: null });
+    ready(floor, 'agent-AJ1', 'concierge');
+    floor.claim('c1', 'ana');
+    expect(floor.call('c1').claim).toBeNull();
+  });
+
+  it('has the caller of an answered call hear ring-back until it is heard', () => {
+    const floor = new Floor(
+      [{ queue: { team: 'sales', longest_wait_s: 10 } }, concierge, ringSales],
+      [],
+    );
+    floor.ring('c1');
+    floor.pass(10_000);
+    expect(floor.call('c1')).toMatchObject({
+      state: 'active',
+      audio: { playing: { promptId: 'sound:ring-back', isLoop: true } },
+    });
+    ready(floor, 'agent-AJ1', 'concierge');
+    expect(floor.call('c1').audio.playing).toBeNull();
+    expect(floor.call('c1').talkedAtMs).toBe(floor.nowMs);
+  });
+
+  it('ends with the answer limit when nothing follows', () => {
+    const floor = new Floor([ringSales, { ai: { name: 'concierge', seconds: 30 } }], [ana]);
+    floor.ring('c1');
+    floor.pass(26_000);
+    expect(floor.call('c1').outcome?.reason).toBe('no-answer');
+  });
+});
+
+describe('an AI agent that has the call', () => {
+  const talking = (steps: readonly object[], members: readonly MemberOptions[] = []): Floor => {
+    const floor = new Floor(steps, members);
+    floor.ring('c1');
+    ready(floor, 'agent-AJ1', 'concierge');
+    return floor;
+  };
+
+  it('hangs up by leaving, whatever the rule has left', () => {
+    const floor = talking([concierge, ringSales], [ana]);
+    leaves(floor, 'agent-AJ1', 'left');
+    expect(floor.call('c1').outcome).toMatchObject({ reason: 'agent-left', endedBy: 'agent' });
+  });
+
+  it('is waited for when its connection breaks, and then followed by the next step', () => {
+    const floor = talking([concierge, ringSales], [ana]);
+    leaves(floor, 'agent-AJ1', 'lost');
+    floor.pass(4_999);
+    expect(floor.call('c1')).toMatchObject({ state: 'active', ai: { identity: 'agent-AJ1' } });
+    floor.pass(1);
+    expect(floor.rung('c1')).toEqual(['ana']);
+    expect(floor.call('c1')).toMatchObject({
+      ai: null,
+      audio: { playing: { promptId: 'sound:ring-back' } },
+    });
+    expect(asked(floor).at(-1)).toBe('recall concierge');
+    floor.take('c1', 'ana');
+    expect(floor.call('c1')).toMatchObject({ state: 'active', heard: ['agent-ana'] });
+  });
+
+  it('goes on when it returns in time', () => {
+    const floor = talking([concierge, ringSales], [ana]);
+    leaves(floor, 'agent-AJ1', 'lost');
+    floor.relay('c1', { type: 'relay.participant-joined', identity: 'agent-AJ1' });
+    floor.pass(60_000);
+    expect(floor.call('c1')).toMatchObject({ state: 'active', heard: ['agent-AJ1'] });
+  });
+
+  it('costs the call when it is lost and nobody is next', () => {
+    const floor = talking([concierge]);
+    leaves(floor, 'agent-AJ1', 'lost');
+    floor.pass(14_999);
+    expect(floor.call('c1').state).toBe('active');
+    floor.pass(1);
+    expect(floor.call('c1').outcome?.reason).toBe('agent-connection-lost');
+  });
+
+  it('is the only one that is heard', () => {
+    const floor = talking([concierge]);
+    ready(floor, 'agent-AJ2', 'concierge');
+    expect(floor.call('c1')).toMatchObject({
+      ai: { identity: 'agent-AJ1' },
+      heard: ['agent-AJ1'],
+    });
+    expect(wanted(floor.call('c1')).audience.named).toEqual(['agent-AJ1']);
+  });
+});
+
+describe('an AI agent in a team', () => {
+  it('is sent for when it is rung, and takes the call by being heard', () => {
+    const floor = new Floor([ringSales], [ana, bot]);
+    floor.ring('c1');
+    expect(floor.rung('c1')).toEqual(['ana', 'bot']);
+    expect(asked(floor)).toEqual(['send sales-bot m']);
+    ready(floor, 'agent-AJ1', 'sales-bot');
+    expect(floor.call('c1')).toMatchObject({ state: 'active', ai: { agentId: 'bot' } });
+    expect(floor.rung('c1')).toEqual([]);
+    floor.claim('c1', 'ana');
+    expect(floor.call('c1').claim).toBeNull();
+  });
+
+  it('counts as busy with the call', () => {
+    const floor = new Floor([ringSales], [bot]);
+    floor.ring('c1');
+    ready(floor, 'agent-AJ1', 'sales-bot');
+    floor.ring('c2');
+    expect(floor.call('c2').outcome?.reason).toBe('no-answer');
+  });
+
+  it('is taken back when a person was faster', () => {
+    const floor = new Floor([ringSales], [ana, bot]);
+    floor.ring('c1');
+    floor.claim('c1', 'ana');
+    expect(asked(floor)).toEqual(['send sales-bot m', 'recall sales-bot']);
+    ready(floor, 'agent-AJ1', 'sales-bot');
+    expect(floor.call('c1')).toMatchObject({ ai: null, claim: { agentId: 'ana' } });
+    expect(wanted(floor.call('c1')).audience.ai).toBe(false);
+  });
+
+  it('is taken back when it is not heard for as long as each may ring', () => {
+    const floor = new Floor(
+      [{ queue: { team: 'sales', each_s: 10, strategy: 'round-robin' } }],
+      [ana, { ...bot, rungAtMs: -1 }],
+    );
+    floor.ring('c1');
+    expect(floor.rung('c1')).toEqual(['bot']);
+    floor.pass(10_000);
+    expect(floor.rung('c1')).toEqual(['ana']);
+    expect(asked(floor)).toEqual(['send sales-bot m', 'recall sales-bot']);
+  });
+
+  it('is passed over when LiveKit does not send it', () => {
+    const floor = new Floor([ringSales], [ana, bot], NOT_SENT);
+    floor.ring('c1');
+    expect(floor.rung('c1')).toEqual(['ana']);
+  });
+});
+
+describe('whatever happens', () => {
+  const what = fc.oneof(
+    fc.record({
+      do: fc.constant('ready' as const),
+      who: fc.constantFrom('concierge', 'sales-bot', 'other'),
+    }),
+    fc.record({
+      do: fc.constant('leave' as const),
+      why: fc.constantFrom('left' as const, 'lost' as const, 'removed' as const),
+    }),
+    fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 12_000 }) }),
+    fc.record({
+      do: fc.constantFrom(
+        'claim' as const,
+        'take' as const,
+        'decline' as const,
+        'hang-up' as const,
+      ),
+    }),
+  );
+
+  it('at most one AI agent is heard, and nobody stays behind who was sent for', () => {
+    fc.assert(
+      fc.property(fc.array(what, { maxLength: 20 }), (happenings) => {
+        const floor = new Floor([concierge, ringSales, concierge, ringSales], [ana, bot]);
+        floor.ring('c1');
+        let count = 0;
+        for (const happening of happenings) {
+          const call = floor.call('c1');
+          if (happening.do === 'ready') ready(floor, `${happening.who}-${++count}`, happening.who);
+          else if (happening.do === 'leave') leaves(floor, call.ai?.identity ?? '', happening.why);
+          else if (happening.do === 'pass') floor.pass(happening.ms);
+          else if (happening.do === 'hang-up') floor.hangUp('c1');
+          else floor[happening.do]('c1', 'ana');
+          judge(floor);
+        }
+      }),
+    );
+  });
+
+  function judge(floor: Floor): void {
+    const call = floor.call('c1');
+    if (isOver(call)) return;
+    const { audience } = wanted(call);
+    expect(audience.named).toEqual(call.ai ? [call.ai.identity] : []);
+    if (audience.ai) expect(awaitedOf(call.flow).length).toBeGreaterThan(0);
+    if (call.claim) expect(audience.ai).toBe(false);
+    const here = new Set<string>();
+    for (const line of asked(floor)) {
+      const [verb, name = ''] = line.split(' ');
+      expect(here.has(name)).toBe(verb === 'recall');
+      if (verb === 'send') here.add(name);
+      else here.delete(name);
+    }
+    const known = [...awaitedOf(call.flow), ...(call.ai ? [call.ai] : [])].map(({ name }) => name);
+    expect([...here].toSorted()).toEqual([...new Set(known)].toSorted());
+  }
+});
