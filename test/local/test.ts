@@ -5,6 +5,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { whyNoNamespaces } from '../network/namespaces.ts';
 import { buildAssets } from './build-assets.ts';
+import { writeClient } from './client.ts';
 import { findChromium, NO_CHROMIUM } from './chromium.ts';
 import { findSoundTool, noSoundTool, SOUND_TOOLS } from './sound-tools.ts';
 import { externalLiveKit, findLiveKitServer, SetupError } from './livekit-server.ts';
@@ -78,6 +79,8 @@ async function main(): Promise<void> {
   const vitestArgs = args.filter((arg) => arg !== '--quick');
   mkdirSync(join(ROOT, '.cache'), { recursive: true });
   await buildAssets();
+  // The program in test/client is looked at with its types.
+  await writeClient();
   for (const stage of CHECKS) await runStage(stage);
   if (isQuick) {
     await runStage(vitest(['--project', 'unit', ...vitestArgs]));

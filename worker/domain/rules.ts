@@ -28,60 +28,81 @@ const menuKey = z.string().regex(/^[0-9*#]$/, 'one of 0 to 9, * and #');
 
 /** Every member that is there must fit; a rule without any fits every call. */
 export const match = z.strictObject({
-  /** Numbers called, by their ids here. */
-  numbers: z.array(z.string().min(1).max(64)).min(1).max(100).optional(),
+  numbers: z
+    .array(z.string().min(1).max(64))
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('Numbers called, by their ids here'),
   caller: z
     .strictObject({
-      phones: z.array(digits).min(1).max(LIST_MAX).optional(),
-      /** Of the caller's phone number. */
+      phones: z.array(digits).min(1).max(LIST_MAX).optional().describe('With country code'),
       countries: z
         .array(z.string().regex(/^[A-Z]{2}$/, 'two upper-case letters, ISO 3166-1'))
         .min(1)
         .max(250)
-        .optional(),
-      /** A list of phone numbers of the rule set. */
-      list: key.optional(),
-      /** A tag of the contact. */
-      tag: name.optional(),
-      /** Whether the contact has spoken with somebody here before. */
-      returning: z.boolean().optional(),
+        .optional()
+        .describe("Of the caller's phone number"),
+      list: key.optional().describe('A list of phone numbers of the rule set'),
+      tag: name.optional().describe('A tag of the contact'),
+      returning: z
+        .boolean()
+        .optional()
+        .describe('Whether the contact has spoken with somebody here before'),
     })
     .optional(),
-  /** A schedule of the rule set, or `number` for the hours in which users may call the number. */
-  hours: z.strictObject({ schedule: key, is: z.enum(['open', 'closed']) }).optional(),
-  /** What a button or link that started the call carries, or how that begins. */
+  hours: z
+    .strictObject({ schedule: key, is: z.enum(['open', 'closed']) })
+    .optional()
+    .describe(
+      'A schedule of the rule set, or `number` for the hours in which users may call the number',
+    ),
   payload: z
     .strictObject({
-      equals: z.string().max(512).optional(),
-      starts_with: z.string().max(512).optional(),
+      equals: z.string().max(512).optional().describe('The whole of it'),
+      starts_with: z.string().max(512).optional().describe('How it begins'),
     })
     .refine(
       ({ equals, starts_with }) => (equals === undefined) !== (starts_with === undefined),
       'either `equals` or `starts_with`',
     )
-    .optional(),
-  /** Takes this share of the calls that get here; the same call always falls the same way. */
-  percentage: z.int().min(1).max(99).optional(),
-  /** Whether somebody of this team could take the call at once. */
-  available: z.strictObject({ team: key, is: z.boolean().default(true) }).optional(),
+    .optional()
+    .describe('What a button or link that started the call carries, or how that begins'),
+  percentage: z
+    .int()
+    .min(1)
+    .max(99)
+    .optional()
+    .describe(
+      'Takes this share of the calls that get here; the same call always falls the same way',
+    ),
+  available: z
+    .strictObject({ team: key, is: z.boolean().default(true) })
+    .optional()
+    .describe('Whether somebody of this team could take the call at once'),
 });
 export type Match = z.infer<typeof match>;
 
-/** `all` at once, or one after the other, and one more at once after each that came to nothing. */
+const STRATEGY_TEXT =
+  '`all` at once, or one after the other, and one more at once after each that came to nothing';
+const EACH_TEXT = 'How long each rings where one rings after the other';
+const SKILLS_TEXT = 'Skills that whoever is rung must have';
 const STRATEGY = z.enum(['all', 'longest-idle', 'round-robin', 'sticky']);
 
 const ring = z
   .strictObject({
-    team: key.optional(),
-    agents: z.array(z.string().min(1).max(64)).min(1).max(50).optional(),
-    /** Anybody may take it, on duty or not; nobody in particular is rung. */
-    everyone: z.literal(true).optional(),
-    strategy: STRATEGY.default('all'),
-    /** How long in all. One after the other each rings for `each_s`. */
-    seconds: seconds(5, 120).default(30),
-    each_s: seconds(5, 60).default(15),
-    /** Skills that whoever is rung must have. */
-    skills: z.array(name).max(10).default([]),
+    team: key.optional().describe('Its id'),
+    agents: z.array(z.string().min(1).max(64)).min(1).max(50).optional().describe('Their ids'),
+    everyone: z
+      .literal(true)
+      .optional()
+      .describe('Anybody may take it, on duty or not; nobody in particular is rung'),
+    strategy: STRATEGY.default('all').describe(STRATEGY_TEXT),
+    seconds: seconds(5, 120)
+      .default(30)
+      .describe('How long in all. One after the other each rings for `each_s`'),
+    each_s: seconds(5, 60).default(15).describe(EACH_TEXT),
+    skills: z.array(name).max(10).default([]).describe(SKILLS_TEXT),
   })
   .refine(
     ({ team, agents, everyone }) =>
@@ -90,59 +111,76 @@ const ring = z
   );
 
 const ai = z.strictObject({
-  /** As it is registered with LiveKit. */
-  name: z.string().min(1).max(128),
-  metadata: z.string().max(4_096).default(''),
-  /** How long it may take to be heard. */
-  seconds: seconds(2, 30).default(8),
+  name: z.string().min(1).max(128).describe('As it is registered with LiveKit'),
+  metadata: z.string().max(4_096).default('').describe('Handed to the agent with its job'),
+  seconds: seconds(2, 30).default(8).describe('How long it may take to be heard'),
 });
 
 const queue = z.strictObject({
-  team: key,
-  skills: z.array(name).max(10).default([]),
-  strategy: STRATEGY.default('longest-idle'),
-  each_s: seconds(5, 60).default(15),
-  /** Calls of a higher one go first. */
-  priority: z.int().min(0).max(9).default(0),
-  /** What is heard meanwhile, over and over. */
-  music: z.string().min(1).max(64).default('sound:hold'),
-  longest_wait_s: seconds(5, 3_600).default(300),
-  /** The most callers that wait; whoever comes then goes to the next step. */
-  length_max: z.int().min(1).max(1_000).default(100),
-  /** A key that leaves a call-back request and ends the call. */
-  callback_key: menuKey.optional(),
-  /** What is heard after that key; a short tone if nothing is said. */
-  callback_prompt: z.string().min(1).max(64).optional(),
+  team: key.describe('Its id'),
+  skills: z.array(name).max(10).default([]).describe(SKILLS_TEXT),
+  strategy: STRATEGY.default('longest-idle').describe(STRATEGY_TEXT),
+  each_s: seconds(5, 60).default(15).describe(EACH_TEXT),
+  priority: z.int().min(0).max(9).default(0).describe('Calls of a higher one go first'),
+  music: z
+    .string()
+    .min(1)
+    .max(64)
+    .default('sound:hold')
+    .describe('What is heard meanwhile, over and over'),
+  longest_wait_s: seconds(5, 3_600)
+    .default(300)
+    .describe('After that the call goes on with the next step'),
+  length_max: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(100)
+    .describe('The most callers that wait; whoever comes then goes to the next step'),
+  callback_key: menuKey
+    .optional()
+    .describe('A key that leaves a call-back request and ends the call'),
+  callback_prompt: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('What is heard after that key; a short tone if nothing is said'),
 });
 
 const ask = z.strictObject({
   url: z.string().max(2_048),
-  /** What the endpoint is told besides the call. */
-  data: z.record(key, z.string().max(512)).default({}),
+  data: z
+    .record(key, z.string().max(512))
+    .default({})
+    .describe('What the endpoint is told besides the call'),
 });
 
 const message = z
   .strictObject({
-    text: z.string().min(1).max(1_024).optional(),
+    text: z.string().min(1).max(1_024).optional().describe('Free text'),
     template: z
       .strictObject({
         // Provider: names and languages of templates, WhatsApp Business Platform, read 2026-11.
         name: z.string().regex(/^[a-z0-9_]{1,512}$/, 'lower-case letters, digits and _'),
         language: z.string().regex(/^[a-z]{2,3}(_[A-Z]{2,3})?$/, 'a language such as en or pt_PT'),
-        /** Of the body, in order. */
-        parameters: z.array(z.string().min(1).max(1_024)).max(20).default([]),
+        parameters: z
+          .array(z.string().min(1).max(1_024))
+          .max(20)
+          .default([])
+          .describe('Of the body, in order'),
       })
-      .optional(),
+      .optional()
+      .describe('An approved template'),
   })
   .refine(({ text, template }) => (text === undefined) !== (template === undefined), {
     error: 'either `text` or `template`',
   });
 
-const play = z.strictObject({ prompt: z.string().min(1).max(64) });
+const play = z.strictObject({ prompt: z.string().min(1).max(64).describe('Its id') });
 const voicemail = z.strictObject({
-  /** Heard first. */
-  prompt: z.string().min(1).max(64).optional(),
-  longest_s: seconds(5, 600).default(120),
+  prompt: z.string().min(1).max(64).optional().describe('Heard first'),
+  longest_s: seconds(5, 600).default(120).describe('The longest message'),
 });
 const reject = z.strictObject({});
 
@@ -174,11 +212,21 @@ export type StepType = (typeof TYPES)[number];
 
 const menuOf = (steps: z.ZodType<Step[]>) =>
   z.strictObject({
-    prompt: z.string().min(1).max(64),
-    seconds: seconds(1, 30).default(5),
-    times: z.int().min(1).max(5).default(2),
-    wrong_key_prompt: z.string().min(1).max(64).optional(),
-    keys: z.record(menuKey, steps),
+    prompt: z.string().min(1).max(64).describe('Id of the prompt that says the choices'),
+    seconds: seconds(1, 30).default(5).describe('How long to wait for a key after the prompt'),
+    times: z
+      .int()
+      .min(1)
+      .max(5)
+      .default(2)
+      .describe('How often it is played in all before the call goes on with the next step'),
+    wrong_key_prompt: z
+      .string()
+      .min(1)
+      .max(64)
+      .optional()
+      .describe('What is heard after a wrong key'),
+    keys: z.record(menuKey, steps).describe('Where each key leads'),
   });
 
 const TYPES = [
@@ -199,19 +247,21 @@ function stepsOf(depth: number): z.ZodType<Step[]> {
   // One object with all members, because the errors of a union name no field.
   const step = z
     .strictObject({
-      ring: ring.optional(),
-      ai: ai.optional(),
+      ring: ring.optional().describe('Look for somebody who answers'),
+      ai: ai.optional().describe('Send for an AI agent'),
       menu:
         depth > 0
-          ? menuOf(stepsOf(depth - 1)).optional()
+          ? menuOf(stepsOf(depth - 1))
+              .optional()
+              .describe('Let the caller choose by a key')
           : z.never('menus nest too deep: use a flow').optional(),
-      queue: queue.optional(),
-      play: play.optional(),
-      voicemail: voicemail.optional(),
-      message: message.optional(),
-      ask: ask.optional(),
-      reject: reject.optional(),
-      goto: key.optional(),
+      queue: queue.optional().describe('Let the caller wait for somebody of a team'),
+      play: play.optional().describe('Play a prompt'),
+      voicemail: voicemail.optional().describe('Take a message'),
+      message: message.optional().describe('Send the caller a message'),
+      ask: ask.optional().describe('Let an endpoint of yours decide'),
+      reject: reject.optional().describe('End the call unanswered'),
+      goto: key.optional().describe('Go on with a flow'),
     })
     .refine(
       (members) => Object.values(members).filter((member) => member !== undefined).length === 1,
@@ -226,17 +276,27 @@ function stepsOf(depth: number): z.ZodType<Step[]> {
 export const steps = stepsOf(DEPTH_MAX);
 
 export const ruleSet = z.strictObject({
-  rules: z.array(z.strictObject({ name, match: match.default({}), steps })).max(RULES_MAX),
-  /** Steps that several rules and menus share. */
+  rules: z
+    .array(
+      z.strictObject({
+        name,
+        match: match.default({}).describe('Every member must fit; without any every call does'),
+        steps: steps,
+      }),
+    )
+    .max(RULES_MAX)
+    .describe('The first that fits takes the call'),
   flows: z
     .record(key, steps)
     .refine((flows) => Object.keys(flows).length <= FLOWS_MAX, `at most ${FLOWS_MAX} flows`)
-    .default({}),
-  schedules: z.record(key, hoursSchema).default({}),
-  /** Phone numbers, for `caller.list`. */
-  lists: z.record(key, z.array(digits).max(LIST_MAX)).default({}),
-  /** What happens to a call that no rule takes. */
-  otherwise: steps,
+    .default({})
+    .describe('Steps that several rules and menus share'),
+  schedules: z.record(key, hoursSchema).default({}).describe('Opening hours, for `match.hours`'),
+  lists: z
+    .record(key, z.array(digits).max(LIST_MAX))
+    .default({})
+    .describe('Phone numbers, for `caller.list`'),
+  otherwise: steps.describe('What happens to a call that no rule takes'),
 });
 export type RuleSet = z.infer<typeof ruleSet>;
 

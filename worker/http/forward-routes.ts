@@ -8,6 +8,7 @@ import type { Services } from '../services.ts';
 import { pageOf, pageQuery } from './paging.ts';
 import { invalidField, Problem, problemContent } from './problems.ts';
 import { bearer, json, newRoutes, refusals } from './routes.ts';
+import { orNull } from '../or-null.ts';
 
 const forwardView = z
   .object({
@@ -55,7 +56,7 @@ const retry = createRoute({
   responses: {
     200: json(
       'What became of it; `forward` is null once it was delivered',
-      z.object({ is_delivered: z.boolean(), forward: forwardView.nullable() }),
+      z.object({ is_delivered: z.boolean(), forward: orNull(forwardView) }),
     ),
     ...refusals,
     404: problemContent('There is no such webhook, or it was delivered meanwhile'),

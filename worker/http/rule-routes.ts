@@ -46,7 +46,11 @@ const showVersion = createRoute({
   tags: ['routing'],
   summary: 'Rules that are or were in force',
   security: bearer,
-  request: { params: z.object({ version: z.string().min(1).max(64) }) },
+  request: {
+    params: z.object({
+      version: z.string().min(1).max(64).openapi({ description: 'As a call shows it' }),
+    }),
+  },
   responses: {
     200: json('The rules', rulesView),
     ...refusals,
@@ -63,7 +67,14 @@ const save = createRoute({
     'The whole set, for calls that begin from now on; calls in progress keep theirs. With `version`, the one that the set was made ' +
     'from, nothing is saved if somebody else has saved another one since.',
   security: bearer,
-  request: body(z.object({ version: version.optional(), rules }).openapi('NewRules')),
+  request: body(
+    z
+      .object({
+        version: version.optional().openapi({ description: 'The one that this set was made of' }),
+        rules,
+      })
+      .openapi('NewRules'),
+  ),
   responses: {
     200: json('The rules as they are in force', rulesView),
     ...refusals,

@@ -7,6 +7,7 @@ import { startCall, type StartRequest } from '../handlers/start-call.ts';
 import type { Services } from '../services.ts';
 import { problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
+import { orNull } from '../or-null.ts';
 
 const RING_SECONDS_MAX = 120;
 const ASK_SECONDS_MAX = 24 * 3600;
@@ -122,7 +123,7 @@ const start = createRoute({
   responses: {
     201: json(
       'The call is under way',
-      callView.extend({ seat: seatView.nullable() }).openapi('StartedCall'),
+      callView.extend({ seat: orNull(seatView) }).openapi('StartedCall'),
     ),
     ...refusals,
     409: problemContent(

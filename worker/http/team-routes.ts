@@ -103,7 +103,12 @@ const members = createRoute({
     params,
     ...body(
       z
-        .object({ agent_ids: z.array(z.string().min(1).max(64)).max(MEMBERS_MAX) })
+        .object({
+          agent_ids: z
+            .array(z.string().min(1).max(64))
+            .max(MEMBERS_MAX)
+            .openapi({ description: 'All of its members from now on' }),
+        })
         .openapi('TeamMembers'),
     ),
   },

@@ -32,10 +32,8 @@ const events = z
   .array(eventType)
   .min(1, 'at least one type of events')
   .max(meanings.length)
-  .transform((types) => [...new Set(types)])
   .nullable()
   .openapi({
-    type: ['array', 'null'],
     description: `Types that are sent there; null for all, also for those that come with later versions:\n${meanings.join('\n')}`,
   });
 
@@ -201,7 +199,8 @@ export function webhookEndpointRoutes(services: Services) {
     const secret = newSigningSecret();
     const endpoint = await services.webhooks.add({
       id,
-      ...input,
+      url: input.url,
+      events: distinct(input.events),
       secretSealed: await seal(services.config.TOKEN_ENCRYPTION_KEYS, id, secret),
       createdAtMs: services.now(),
     });
@@ -225,7 +224,7 @@ export function webhookEndpointRoutes(services: Services) {
     await findEndpoint(services, id);
     await services.webhooks.change(id, {
       ...(url === undefined ? {} : { url }),
-      ...(events === undefined ? {} : { events }),
+      ...(events === undefined ? {} : { events: distinct(events) }),
     });
     if (enabled === false) await services.webhooks.disable(id, 'by-hand', services.now());
     if (enabled === true) {
@@ -251,6 +250,8 @@ export function webhookEndpointRoutes(services: Services) {
   });
   return app;
 }
+
+const distinct = <T>(values: readonly T[] | null): T[] | null => values && [...new Set(values)];
 
 const notThere = (): Problem => new Problem('not-found', 'There is no endpoint with this id');
 

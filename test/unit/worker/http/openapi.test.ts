@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 interface Schema {
   readonly $ref?: string;
+  readonly type?: string | string[];
   readonly description?: string;
   readonly example?: unknown;
   readonly properties?: Record<string, Schema>;
@@ -51,6 +52,16 @@ it('names each operation once', () => {
   for (const id of ids) expect(id).toMatch(/^[a-z]+[A-Za-z]+$/);
 });
 
+it('has no named schema that is null wherever it is used', () => {
+  const nullable = Object.entries(document.components.schemas).filter(
+    ([, { type, anyOf = [], allOf = [] }]) =>
+      [{ type }, ...anyOf, ...allOf].some((part) => part.type?.includes('null')),
+  );
+  expect(nullable.map(([name]) => name)).toEqual([]);
+  // Both would have to hold: the schema, and the null.
+  expect(JSON.stringify(document)).not.toContain('{"type":["object","null"]}]');
+});
+
 /** Says what it is by itself. */
 const EVIDENT = new Set(
   [
@@ -74,7 +85,7 @@ const isEvident = (name: string, { description, example }: Schema): boolean =>
   // `agent_id` is the id of an agent.
   name.endsWith('_id');
 
-/** Paths of properties that nobody could fill in without asking. */
+/** Paths of properties that nobody could fill in without asking. What explains an object explains its members. */
 function unexplained(schema: Schema, path: string, seen = new Set<string>()): string[] {
   if (schema.$ref !== undefined) {
     const name = schema.$ref.split('/').at(-1) ?? '';
@@ -90,7 +101,7 @@ function unexplained(schema: Schema, path: string, seen = new Set<string>()): st
     ...parts.flatMap((part) => unexplained(part, path, seen)),
     ...Object.entries(schema.properties ?? {}).flatMap(([name, property]) => [
       ...(property.$ref !== undefined || isEvident(name, property) ? [] : [`${path}.${name}`]),
-      ...unexplained(property, `${path}.${name}`, seen),
+      ...(property.description === undefined ? unexplained(property, `${path}.${name}`, seen) : []),
     ]),
   ];
 }
