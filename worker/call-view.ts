@@ -13,6 +13,7 @@ import { LIKELY_CAUSES } from './domain/explanation.ts';
 import { ringsOf, SUPERVISION_MODES, transferIn, type Party } from './domain/people.ts';
 import { OUTCOME_REASONS, REMEDIES } from './domain/outcome.ts';
 import { isAnnouncing, QUIET } from './domain/step-audio.ts';
+import { orNull } from './or-null.ts';
 import { qualityView } from './quality-view.ts';
 
 const time = z.iso.datetime().openapi({ description: 'UTC' });
@@ -74,7 +75,7 @@ export const callView = z
     number_id: z.string(),
     provider_call_id: z.string().nullable(),
     room: z.string(),
-    contact: contactView.nullable(),
+    contact: orNull(contactView),
     payload: z.string().nullable().openapi({
       description: 'What the button or link carried that started the call',
     }),
@@ -133,7 +134,7 @@ export const callView = z
     }),
     answered_at: time.nullable(),
     ended_at: time.nullable(),
-    outcome: outcomeView.nullable(),
+    outcome: orNull(outcomeView),
     billed_seconds: z.int().nullable().openapi({
       description: 'From pickup in steps of 6 s; 0 for calls of users, null while unknown',
     }),
@@ -141,7 +142,7 @@ export const callView = z
       .object({ micros: z.int(), currency: z.string() })
       .nullable()
       .openapi({ description: 'By the loaded rate card; null without a rate' }),
-    quality: qualityView.nullable().openapi({
+    quality: orNull(qualityView).openapi({
       description: 'Known once the relay has closed the call; `GET /v1/events` tells it meanwhile',
     }),
     held: z.boolean().openapi({ description: 'The caller hears the hold sound and is not heard' }),
@@ -156,7 +157,7 @@ export const callView = z
       .nullable()
       .openapi({ description: 'What the caller hears instead of the room' }),
     recording_state: z.enum(['off', 'on', 'paused']),
-    recording: recordingView.nullable().openapi({
+    recording: orNull(recordingView).openapi({
       description:
         'Known once the relay has brought it, after the call. Of the events only `recording-kept` has it',
     }),
