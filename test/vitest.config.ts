@@ -50,6 +50,7 @@ export default defineConfig({
                 META_VERIFY_TOKEN: 'verify-token',
                 ADMIN_API_KEY: 'admin-key-0123456789',
                 TOKEN_ENCRYPTION_KEYS: `k1:${Buffer.alloc(32, 7).toString('base64')}`,
+                ASK_SECRET: `whsec_${Buffer.from('a secret of thirty-two bytes 012').toString('base64')}`,
                 LIVEKIT_URL: 'ws://livekit.test',
                 LIVEKIT_API_KEY: 'key',
                 LIVEKIT_API_SECRET: 'secret-of-at-least-32-characters-length',

@@ -12,6 +12,7 @@ export interface TestEnv extends Env {
 export const testEnv = env as unknown as TestEnv;
 export const ADMIN_KEY = 'admin-key-0123456789';
 export const APP_SECRET = 'app-secret';
+export const ASK_SECRET = `whsec_${btoa('a secret of thirty-two bytes 012')}`;
 const BASE = 'https://roomline.test';
 
 let counter = 0;
@@ -172,6 +173,9 @@ export class Outside {
   /** WhatsApp messages. */
   readonly messages: { to?: string; type: string; text?: { body: string } }[] = [];
   readonly rooms: { method: string; body: Record<string, unknown> }[] = [];
+  /** What the endpoint `https://rules.test` of a user was asked, newest last, and what it answers: 204 when nothing is left. */
+  readonly asked: { headers: Record<string, string>; body: string }[] = [];
+  readonly endpointAnswers: (() => Response)[] = [];
   /** Who is in which room, each with a microphone track. */
   readonly participants: Record<string, string[]> = {};
   /** Answers of the provider per action, used up in order; 200 success afterwards. */
@@ -197,6 +201,10 @@ export class Outside {
         return Response.json({
           participants: identities.map((identity) => ({ identity, tracks })),
         });
+      }
+      if (url.hostname === 'rules.test') {
+        this.asked.push({ headers: Object.fromEntries(sent.headers), body });
+        return this.endpointAnswers.shift()?.() ?? new Response(null, { status: 204 });
       }
       if (url.pathname.endsWith('/messages')) {
         this.messages.push(JSON.parse(body) as (typeof this.messages)[number]);
