@@ -1,6 +1,7 @@
 // Rules, a team and callers in workerd: what an inbound call is like when rules take it.
+import { expect } from 'vitest';
 import {
-  testEnv,
+  api,
   connectWebhook,
   postWebhook,
   request,
@@ -8,21 +9,13 @@ import {
   unique,
   until,
 } from './support.ts';
-import { ruleSet } from '../../worker/domain/rules.ts';
-import {
-  ANSWER_SDP,
-  findCall,
-  inState,
-  InboundScene,
-  show,
-  switchboard,
-  type Shown,
-} from './inbound-scene.ts';
+import { ANSWER_SDP, findCall, inState, InboundScene, show, type Shown } from './inbound-scene.ts';
 
 export type RoutedCall = { readonly id: string; readonly wacid: string };
 
 export class RoutedScene {
   readonly scene: InboundScene;
+  readonly #calls: RoutedCall[] = [];
 
   private constructor(scene: InboundScene) {
     this.scene = scene;
@@ -31,14 +24,9 @@ export class RoutedScene {
   /** With a relay that answers at once, and the team `sales` of both agents, who are not at work. */
   static async open(): Promise<RoutedScene> {
     const scene = await InboundScene.open();
-    const { DB } = testEnv;
-    await DB.prepare('INSERT INTO teams (id, name, created_at_ms) VALUES (?, ?, 0)')
-      .bind('sales', 'Sales')
-      .run();
-    for (const { id } of scene.agents)
-      await DB.prepare('INSERT INTO team_members (team_id, agent_id) VALUES (?, ?)')
-        .bind('sales', id)
-        .run();
+    await api('POST', '/v1/teams', { id: 'sales', name: 'Sales' });
+    const agent_ids = scene.agents.map(({ id }) => id);
+    await api('PUT', '/v1/teams/sales/members', { agent_ids });
     return new RoutedScene(scene);
   }
 
@@ -50,13 +38,8 @@ export class RoutedScene {
 
   /** Puts a rule set in force for the calls that follow. */
   async rules(otherwise: readonly object[], more: object = {}): Promise<void> {
-    const rules = JSON.stringify(ruleSet.parse({ rules: [], otherwise, ...more }));
-    await testEnv.DB.prepare(
-      'INSERT INTO rule_sets (rules, created_at_ms, created_by) VALUES (?, 0, ?)',
-    )
-      .bind(rules, 'test')
-      .run();
-    await switchboard().peopleChanged();
+    const rules = { rules: [], otherwise, ...more };
+    expect(await api('PUT', '/v1/rules', { rules })).toMatchObject({ status: 200 });
   }
 
   /** A client of the agent listens from now on, so that it can ring. */
@@ -77,7 +60,13 @@ export class RoutedScene {
     const fields = { ...this.scene.fields(wacid), ...(from === undefined ? {} : { from }) };
     await postWebhook(connectWebhook(fields));
     const { id } = await until('the call', () => findCall(wacid));
+    this.#calls.push({ id, wacid });
     return { id, wacid };
+  }
+
+  /** Ends all calls, so that none of them waits for an agent whom another test brings. */
+  async clear(): Promise<void> {
+    for (const { id } of this.#calls.splice(0)) await api('POST', `/v1/calls/${id}/end`);
   }
 
   async hangUp({ id, wacid }: RoutedCall): Promise<Shown> {

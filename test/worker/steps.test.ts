@@ -2,7 +2,7 @@
 // what is left when the Switchboard has lost its memory.
 import { evictDurableObject } from 'cloudflare:test';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { at, inState, show, switchboard } from './inbound-scene.ts';
 import { RoutedScene } from './routed-scene.ts';
 import { ADMIN_KEY, ASK_SECRET, request, until } from './support.ts';
@@ -16,6 +16,8 @@ afterAll(() => vi.restoreAllMocks());
 beforeEach(async () => {
   await floor.reconnect();
 });
+
+afterEach(() => floor.clear());
 
 const timeline = async (id: string) => (await show(id)).timeline;
 const FILE = Uint8Array.from({ length: 5_000 }, (_, i) => i % 251);
@@ -229,13 +231,12 @@ describe('a queue', () => {
     const { id } = await floor.call();
     await floor.plays(id, 'sound:hold');
     floor.press(id, '*');
-    await floor.played(id, 'sound:confirm');
-    await postponed(id);
+    const { id: playId } = await floor.plays(id, 'sound:confirm');
+    floor.scene.relay.say(id, { type: 'played', id: playId, completed: true });
+    await until('the end', async () => (await show(id)).outcome !== null);
     expect(await show(id)).toMatchObject({
       outcome: { reason: 'callback-requested' },
       follow_up: 'callback',
     });
   });
-
-  const postponed = (id: string) => until('the end', async () => (await show(id)).outcome !== null);
 });
