@@ -10,6 +10,7 @@ export type StackSecrets = {
   META_ACCESS_TOKEN: string;
   ADMIN_API_KEY: string;
   TOKEN_ENCRYPTION_KEYS: string;
+  ASK_SECRET: string;
   LIVEKIT_API_KEY: string;
   LIVEKIT_API_SECRET: string;
 };
@@ -19,6 +20,7 @@ const generate = (): StackSecrets => ({
   META_VERIFY_TOKEN: randomBytes(12).toString('hex'),
   META_ACCESS_TOKEN: `EAA${randomBytes(24).toString('hex')}`,
   ADMIN_API_KEY: `admin-${randomBytes(24).toString('hex')}`,
+  ASK_SECRET: `whsec_${randomBytes(32).toString('base64')}`,
   TOKEN_ENCRYPTION_KEYS: `k1:${randomBytes(32).toString('base64')}`,
   LIVEKIT_API_KEY: 'roomline-local',
   LIVEKIT_API_SECRET: randomBytes(24).toString('hex'),

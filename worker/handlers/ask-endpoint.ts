@@ -1,13 +1,12 @@
 // Asks an endpoint of the user what to do with a call: one signed request, a bounded answer, and no second try.
 import { z } from 'zod';
 import { postSigned } from '../adapters/signed-request.ts';
-import { iso } from '../call-view.ts';
+import { iso, type CallView } from '../call-view.ts';
+import type { Config } from '../config.ts';
 import type { Job, JobResult } from '../domain/job.ts';
 import { refusalOfAddress } from '../domain/outside-address.ts';
 import { steps } from '../domain/rules.ts';
 import { ASK_TIMEOUT_MS } from '../domain/step-endpoint.ts';
-import type { JobSubject } from '../outgoing.ts';
-import type { Services } from '../services.ts';
 
 /** Longest answer that is read, in bytes. */
 const ANSWER_BYTES_MAX = 65_536;
@@ -16,10 +15,15 @@ const PROBLEM_CHARS_MAX = 200;
 
 const answer = z.strictObject({ steps: steps.optional() });
 
+interface AskDeps {
+  readonly config: Pick<Config, 'ALLOW_LOOPBACK' | 'ASK_SECRET'>;
+  readonly now: () => number;
+}
+
 /** @returns the steps that the endpoint answered, none where it has nothing to say; otherwise what went wrong, for people */
 export async function askEndpoint(
-  { config, now }: Pick<Services, 'config' | 'now'>,
-  { view, digits }: Pick<JobSubject, 'view' | 'digits'>,
+  { config, now }: AskDeps,
+  { view, digits }: { readonly view: CallView | null; readonly digits: string },
   { url, data }: Extract<Job, { lane: 'endpoint' }>,
 ): Promise<JobResult> {
   const refusal = refusalOfAddress(url, config.ALLOW_LOOPBACK);
