@@ -213,6 +213,7 @@ export class Metrics {
       case 'publisher-skipped':
       case 'ready':
       case 'recording-failed':
+      case 'transfer-asked':
         return;
       case 'played':
         if (!event.completed) this.#promptsFailed.inc();

@@ -4,7 +4,7 @@ import type { Arrival } from './domain/jitter-buffer.ts';
 import type { MixHandlers } from './domain/mix-call.ts';
 import type { Sound } from './domain/player.ts';
 import type { Answer, Offer } from './domain/sdp.ts';
-import type { CallWant } from './protocol.ts';
+import type { CallWant, TransferRequest } from './protocol.ts';
 
 /** Structured log: a static event name and fields. Personal data only under the field `pii`; never SDP or tokens. */
 export type Log = {
@@ -91,6 +91,9 @@ export type FetchPrompt = (
 
 export type LeftWhy = 'left' | 'lost' | 'removed';
 
+/** Of a transfer that an AI agent has asked for; empty when none is asked for. */
+export type TransferState = '' | 'asked' | 'ringing' | 'failed';
+
 /** What the room tells. Nothing is told after `leave` or `onEnded`. */
 export type RoomHandlers = {
   /** We are in the room and can send. */
@@ -111,6 +114,8 @@ export type RoomHandlers = {
   onSpeaking: (source: number, isSpeaking: boolean) => void;
   /** Somebody in the audience presses a key, one of `KEYS`. */
   onKey: (digit: string) => void;
+  /** An AI agent that the caller hears wants somebody else to have the call. */
+  onTransferAsked: (identity: string, request: TransferRequest) => void;
   /** A track is no longer heard. */
   onSourceGone: (source: number) => void;
   /** The connection is over; said once, also when it never came about. */
@@ -153,6 +158,8 @@ export type RoomLink = {
   setAudience: (audience: Audience) => void;
   /** Writes the attribute `sip.callStatus`. */
   setCallStatus: (status: 'active' | 'hangup') => void;
+  /** Writes the attribute `roomline.transfer`. */
+  setTransfer: (state: TransferState) => void;
   /** Tells everybody in the room of a key that the caller pressed, one of `KEYS`; dropped while not joined. */
   sendKey: (digit: string) => void;
   /** Sends one RTP or RTCP packet of the caller's track; dropped while not joined. The bytes may be reused afterwards. */

@@ -63,6 +63,29 @@ const audience = z.object({
 });
 export type Audience = z.infer<typeof audience>;
 
+/** What an AI agent asks for: somebody else to have the call. Both halves check it. */
+export const transferRequest = z.strictObject({
+  to: z
+    .strictObject({
+      team: z.string().min(1).max(64).optional(),
+      agent_id: z.string().min(1).max(64).optional(),
+      ai: z
+        .strictObject({
+          name: z.string().min(1).max(128),
+          metadata: z.string().max(4_096).default(''),
+        })
+        .optional(),
+    })
+    .refine(
+      ({ team, agent_id, ai }) =>
+        [team, agent_id, ai].filter((member) => member !== undefined).length === 1,
+      'one of `team`, `agent_id` and `ai`',
+    ),
+  /** What whoever is rung is told of the call first. */
+  summary: z.string().min(1).max(2_000).optional(),
+});
+export type TransferRequest = z.infer<typeof transferRequest>;
+
 /**
  * Asks for an answer to the provider's offer. Repeating it for a call that the relay already has makes it report the same
  * answer again.
@@ -98,6 +121,8 @@ const callWant = z.object({
     .default(null),
   /** `paused`: the recording goes on with silence in both voices. */
   recording: z.enum(['off', 'on', 'paused']).default('off'),
+  /** What AI agents in the room are told of the transfer that one of them has asked for, by the caller's `roomline.transfer`. */
+  transfer: z.enum(['ringing', 'failed']).nullable().default(null),
 });
 
 /** Asks for an offer to the provider. Repeating it makes the relay report the same offer again. */
@@ -289,6 +314,8 @@ export const relayEvent = z.discriminatedUnion('type', [
   }),
   /** The caller pressed a key; said once for each, when it is let go or held for long. */
   z.object({ type: z.literal('dtmf'), ...sequenced, digit: z.string().regex(/^[0-9*#A-D]$/) }),
+  /** An AI agent that the caller hears wants somebody else to have the call. Not told by relays of version 3. */
+  z.object({ type: z.literal('transfer-asked'), ...sequenced, identity, request: transferRequest }),
   /** The call is not recorded any further, however often it is wanted: the disk is full or fails. What there is is brought. */
   z.object({ type: z.literal('recording-failed'), ...sequenced }),
   /** Somebody publishes audio whom the caller must not hear; said once per participant. */

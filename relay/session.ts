@@ -18,6 +18,7 @@ import type {
   OpenRecorder,
   RoomLink,
   Ticker,
+  TransferState,
 } from './ports.ts';
 import { RoomStay, type RoomStayDeps } from './room-stay.ts';
 import type { CallStats, CallWant, RelayEndReason } from './protocol.ts';
@@ -68,6 +69,8 @@ export class Session {
   #stay: RoomStay | undefined;
   /** The present connection to the room; `undefined` while there is none. */
   #room: RoomLink | undefined;
+  /** What AI agents are told. */
+  #transfer: TransferState = '';
   /** Who hears and can be heard, or was so when the room went away. */
   readonly #ready = new Set<string>();
   #connectTimer: NodeJS.Timeout | undefined;
@@ -232,15 +235,22 @@ export class Session {
   /** Brings leg, room and path to the wanted state. */
   #follow(): void {
     if (this.isEnded || !this.#leg || !this.#wanted) return;
-    const { connect, open, room, audience, hold, playing, recording } = this.#wanted;
+    const { connect, open, room, audience, hold, playing, recording, transfer } = this.#wanted;
     this.#bridge.record(recording);
     // What we offered connects with the provider's answer.
     if (connect && !this.#isOffering) this.#connect(this.#leg);
     if (room) this.#stay ??= this.#enter();
     this.#stay?.want(room, audience);
     this.#bridge.setHeld(hold);
+    this.#showTransfer(transfer ?? '');
     this.#playOrder.want(playing);
     if (open) this.#open();
+  }
+
+  #showTransfer(state: TransferState): void {
+    if (state === this.#transfer) return;
+    this.#transfer = state;
+    this.#room?.setTransfer(state);
   }
 
   #connect(leg: Leg): void {
@@ -303,6 +313,10 @@ export class Session {
       onSpeaking: (source, isSpeaking) => bridge.tell(source, isSpeaking),
       onSourceGone: (source) => bridge.forget(source),
       onKey: (digit) => bridge.press(digit),
+      onTransferAsked: (identity, request) => {
+        this.#showTransfer('asked');
+        emit({ type: 'transfer-asked', ...call, identity, request });
+      },
       onEnded: (reason, detail) => this.close(reason, detail),
     });
   }
@@ -314,6 +328,7 @@ export class Session {
     // Whoever was heard before is waited for with the hold sound.
     if (this.#ready.size === 0) this.#bridge.endWait();
     if (this.#bridge.isOpen) room.setCallStatus('active');
+    if (this.#transfer !== '') room.setTransfer(this.#transfer);
     this.#deps.emit({ type: 'room-joined', call_id: this.callId });
   }
 

@@ -199,6 +199,7 @@ export class RelayDesk {
       case 'played':
       case 'dtmf':
       case 'recording-failed':
+      case 'transfer-asked':
       case 'ended':
         return this.#onRelayEvent(socket, relay, frame);
     }
@@ -333,6 +334,7 @@ export class RelayDesk {
       hold: want.audio.isHeld,
       playing: playing && { id: playing.id, prompt: playing.promptId, loop: playing.isLoop },
       recording: want.audio.recording,
+      transfer: want.transfer,
       ...(room ? { room } : {}),
     });
   }

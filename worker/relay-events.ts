@@ -1,6 +1,8 @@
 // What a relay reports, as an event of the call.
-import type { BrokenEvent, RelayEvent } from '../relay/protocol.ts';
+import type { BrokenEvent, RelayEvent, TransferRequest } from '../relay/protocol.ts';
 import type { CallEvent } from './domain/call.ts';
+import type { AgentId } from './domain/ids.ts';
+import type { TransferTo } from './domain/people.ts';
 import type { IceResult } from './ports.ts';
 
 export function callEvent(event: RelayEvent): CallEvent {
@@ -25,6 +27,11 @@ export function callEvent(event: RelayEvent): CallEvent {
       return { type: 'relay.played', seq, playId: event.id, isComplete: event.completed };
     case 'recording-failed':
       return { type: 'relay.recording-failed', seq };
+    case 'transfer-asked': {
+      const { identity, request } = event;
+      const summary = request.summary ?? null;
+      return { type: 'relay.transfer-asked', seq, identity, to: receiverOf(request), summary };
+    }
     case 'dtmf':
       return { type: 'relay.digit', seq, digit: event.digit };
     case 'ended':
@@ -36,6 +43,13 @@ export function callEvent(event: RelayEvent): CallEvent {
         quality: event.stats ?? null,
       };
   }
+}
+
+/** Exactly one member is there, as the schema has it. */
+function receiverOf({ to: { team, agent_id, ai } }: TransferRequest): TransferTo {
+  if (team !== undefined) return { kind: 'team', team };
+  if (ai) return { kind: 'ai', name: ai.name, metadata: ai.metadata };
+  return { kind: 'agent', agentId: agent_id as AgentId };
 }
 
 /**

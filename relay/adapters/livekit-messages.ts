@@ -18,6 +18,7 @@ import {
   UpdateSubscription,
   type JoinResponse,
   type ParticipantInfo,
+  type RpcRequest,
 } from '@livekit/protocol';
 import { KEYS } from '../domain/dtmf.ts';
 import { TRACKS_MAX, type PersonUpdate } from '../domain/room-people.ts';
@@ -158,15 +159,22 @@ export const keyPacket = (digit: string): Uint8Array =>
     value: { case: 'sipDtmf', value: new SipDTMF({ code: KEYS.indexOf(digit), digit }) },
   }).toBinary();
 
+/** Something that somebody in the room has sent, with their identity by the server's word. */
+export type Said =
+  | { readonly type: 'key'; readonly identity: string; readonly digit: string }
+  | { readonly type: 'rpc'; readonly identity: string; readonly request: RpcRequest };
+
 /**
- * The key in a packet of data and who pressed it, by the server's word; `undefined` for a packet of something else.
+ * What a packet of data says; `undefined` for a packet of something else.
  *
  * @throws Error for bytes that are no packet
  */
-export function keyOf(bytes: Uint8Array): { digit: string; identity: string } | undefined {
+export function saidIn(bytes: Uint8Array): Said | undefined {
   const { value, participantIdentity: identity } = DataPacket.fromBinary(bytes);
+  if (value.case === 'rpcRequest') return { type: 'rpc', identity, request: value.value };
   if (value.case !== 'sipDtmf') return undefined;
   // Clients name the key twice; some leave one of the names out.
   const digit = value.value.digit === '' ? KEYS.charAt(value.value.code) : value.value.digit;
-  return digit.length === 1 && KEYS.includes(digit) ? { digit, identity } : undefined;
+  const isKey = digit.length === 1 && KEYS.includes(digit);
+  return isKey ? { type: 'key', identity, digit } : undefined;
 }

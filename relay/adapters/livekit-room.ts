@@ -6,11 +6,12 @@ import {
   type JoinResponse,
   type LeaveRequest,
   type ParticipantInfo,
+  type RpcRequest,
 } from '@livekit/protocol';
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Audience } from '../domain/audience.ts';
-import { People, type PeopleChange } from '../domain/room-people.ts';
-import type { JoinRoom, Log, RoomEnd, RoomHandlers, RoomLink } from '../ports.ts';
+import { People, type PeopleChange, type Person } from '../domain/room-people.ts';
+import type { JoinRoom, Log, RoomEnd, RoomHandlers, RoomLink, TransferState } from '../ports.ts';
 import { Hearing } from './livekit-hearing.ts';
 import {
   addTrackMessage,
@@ -19,13 +20,14 @@ import {
   endOf,
   goodbyeMessage,
   iceServerUrls,
-  keyOf,
   keyPacket,
   offerMessage,
   personUpdate,
+  saidIn,
   subscriptionMessage,
   trickleMessage,
 } from './livekit-messages.ts';
+import { readRpc, rpcAckPacket, rpcAnswerPacket } from './livekit-rpc.ts';
 import { AUDIO_LEVEL_ID, LiveKitPeer, OPUS_PAYLOAD_TYPE } from './livekit-peer.ts';
 import { JoinRefused, LiveKitSignal, type SignalMessage } from './livekit-signal.ts';
 
@@ -134,6 +136,10 @@ class LiveKitRoom implements RoomLink {
 
   setCallStatus(status: 'active' | 'hangup'): void {
     this.#signal?.send(attributesMessage({ 'sip.callStatus': status }));
+  }
+
+  setTransfer(state: TransferState): void {
+    this.#signal?.send(attributesMessage({ 'roomline.transfer': state }));
   }
 
   send(bytes: Uint8Array): void {
@@ -249,9 +255,19 @@ class LiveKitRoom implements RoomLink {
 
   #receiveData(bytes: Uint8Array): void {
     if (this.#isOver) return;
-    const key = keyOf(bytes);
-    const person = key && this.#people.find(key.identity);
-    if (person && this.#hearing.admits(person)) this.#handlers.onKey(key.digit);
+    const said = saidIn(bytes);
+    const person = said && this.#people.find(said.identity);
+    if (!person) return;
+    if (said.type === 'rpc') this.#answerRpc(person, said.request);
+    else if (this.#hearing.admits(person)) this.#handlers.onKey(said.digit);
+  }
+
+  #answerRpc(person: Person, request: RpcRequest): void {
+    const { identity } = person;
+    this.#peer?.sendData(rpcAckPacket(identity, request.id));
+    const answer = readRpc(request, person.isAi && this.#hearing.admits(person));
+    this.#peer?.sendData(rpcAnswerPacket(identity, request.id, answer));
+    if (answer.ok) this.#handlers.onTransferAsked(identity, answer.request);
   }
 
   #applyPeople(updates: readonly ParticipantInfo[]): void {

@@ -60,6 +60,7 @@ function join(everyone = true) {
       onSpeaking: nothing,
       onSourceGone: nothing,
       onCallerHeard: nothing,
+      onTransferAsked: nothing,
       onKey: nothing,
       onEnded: (end) => ends.push(end),
     },

@@ -82,6 +82,7 @@ export class LightAgent {
           onSourceGone: nothing,
           onSpeaking: nothing,
           onCallerHeard: nothing,
+          onTransferAsked: nothing,
           onKey: nothing,
         },
       );

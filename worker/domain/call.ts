@@ -20,6 +20,7 @@ import type { Job, JobResult, PendingJob } from './job.ts';
 import type { Outcome } from './outcome.ts';
 import {
   audienceOf,
+  handOverOf,
   isConsulting,
   type PartyCommand,
   type People,
@@ -389,6 +390,13 @@ export type CallEvent =
       /** Of somebody who is heard as an AI agent and for no other reason: the name that it is registered by, or empty. */
       readonly aiName?: string | undefined;
     }>
+  /** An AI agent wants somebody else to have the call. */
+  | FromRelay<{
+      readonly type: 'relay.transfer-asked';
+      readonly identity: string;
+      readonly to: TransferTo;
+      readonly summary: string | null;
+    }>
   | FromRelay<{
       readonly type: 'relay.participant-left';
       readonly identity: string;
@@ -563,6 +571,7 @@ export const wanted = (
   hasRoom: boolean;
   audience: { named: string[]; excluded: string[]; ai: boolean; everyone: boolean };
   audio: CallAudio;
+  transfer: 'ringing' | 'failed' | null;
 } => ({
   connect: call.isPreAccepted || call.state === 'active',
   open: call.state === 'active',
@@ -574,6 +583,7 @@ export const wanted = (
     everyone: call.target?.kind === 'room',
   },
   audio: isConsulting(call) ? { ...call.audio, isHeld: true } : call.audio,
+  transfer: handOverOf(call),
 });
 
 /** The AI agent of a call of the business is not known yet. */

@@ -112,6 +112,12 @@ export const isConsulting = (call: Call): boolean =>
 export const transferIn = ({ flow, people }: Call): Transfer | null =>
   flow?.stage ? people.transfer : null;
 
+/** What the AI agent that has the call is told of the transfer that it has asked for. */
+export function handOverOf(call: Call): 'ringing' | 'failed' | null {
+  if (!call.ai || !call.people.transfer) return null;
+  return transferIn(call) ? 'ringing' : 'failed';
+}
+
 /** The caller hears them. */
 export const isAudible = ({ part, mode }: Party): boolean =>
   part === 'added' || (part === 'supervisor' && mode === 'barge');

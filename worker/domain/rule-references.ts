@@ -60,6 +60,14 @@ function stepReferences(path: Path, step: Step): Reference[] {
       ...prompt([...path, 'queue', 'music'], step.queue.music),
       ...prompt([...path, 'queue', 'callback_prompt'], step.queue.callback_prompt),
     ];
+  if ('ai' in step) {
+    const { team: name, agent_id: id } = step.ai.handover?.to ?? {};
+    const at = [...path, 'ai', 'handover', 'to'];
+    return [
+      ...(name === undefined ? [] : [team([...at, 'team'], name)]),
+      ...(id === undefined ? [] : [{ kind: 'agent', id, path: [...at, 'agent_id'] } as const]),
+    ];
+  }
   if ('play' in step) return prompt([...path, 'play', 'prompt'], step.play.prompt);
   if ('voicemail' in step) return prompt([...path, 'voicemail', 'prompt'], step.voicemail.prompt);
   if ('menu' in step) {

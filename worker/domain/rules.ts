@@ -114,6 +114,20 @@ const ai = z.strictObject({
   name: z.string().min(1).max(128).describe('As it is registered with LiveKit'),
   metadata: z.string().max(4_096).default('').describe('Handed to the agent with its job'),
   seconds: seconds(2, 30).default(8).describe('How long it may take to be heard'),
+  handover: z
+    .strictObject({
+      key: menuKey,
+      to: z
+        .strictObject({
+          team: key.optional().describe('Its id'),
+          agent_id: z.string().min(1).max(64).optional(),
+        })
+        .refine(({ team, agent_id }) => (team === undefined) !== (agent_id === undefined), {
+          error: 'either `team` or `agent_id`',
+        }),
+    })
+    .optional()
+    .describe('A key with which the caller asks for a person while the AI agent speaks with them'),
 });
 
 const queue = z.strictObject({

@@ -1,12 +1,17 @@
 // Decisions about AI agents: they are sent for, take the call by being ready, and leave it. Who was sent for follows from the
 // call (`awaitedOf`), so every way out of a step takes back whoever came too late. Pure.
-import { isAwaitingTarget, isOver, type AiSeat, type Call } from './call.ts';
+import { isAwaitingTarget, isOver, type AiSeat, type Call, type CallEvent } from './call.ts';
 import { dispatchJob, ending, without, type Answer, type Change, type NewJob } from './change.ts';
 import { LOOKING, type Desk } from './desk.ts';
 import { awaitedOf, nextStep, type Awaited } from './flow.ts';
+import type { AgentId } from './ids.ts';
 import { outcome } from './outcome.ts';
+import type { TransferTo } from './people.ts';
+import type { Step } from './rules.ts';
+import { withPeople } from './seats.ts';
 import { advance, answered, changed, withoutStage, withSound } from './step-flow.ts';
 import { onRingEnded } from './step-search.ts';
+import { onHandOver } from './step-transfer.ts';
 
 /** How long LiveKit is asked to take an AI agent back, in ms. Until then it is not heard, but may hear. */
 const RECALL_MS = 10_000;
@@ -55,7 +60,8 @@ export function onAiReady(call: Call, identity: string, name: string, nowMs: num
   const ai: AiSeat = { name, identity, agentId: awaited.agentId };
   // One that hands over to another.
   const others = call.heard.filter((other) => other !== identity && other !== call.ai?.identity);
-  const joined = withoutStage({ ...call, ai, heard: [...others, identity] });
+  const there = withPeople({ ...call, ai, heard: [...others, identity] }, { transfer: null });
+  const joined = withoutStage(there);
   const entry: Change['entry'] = { type: 'ready', detail: { identity, ai: name } };
   if (call.state === 'ringing') {
     const { call: accepting, add } = answered(joined);
@@ -71,6 +77,32 @@ export const asTarget = (call: Call, identity: string, name: string | undefined)
   isAwaitingTarget(call) && call.target?.kind === 'ai' && call.target.name === name
     ? { ai: { name, identity, agentId: null } }
     : {};
+
+/** It asks for somebody else, who is rung while it goes on with the caller. */
+export function onTransferAsked(
+  call: Call,
+  { identity, to, summary }: Extract<CallEvent, { type: 'relay.transfer-asked' }>,
+  desk: Desk,
+  nowMs: number,
+): Answer {
+  const hasCall = call.ai?.identity === identity;
+  return hasCall ? onHandOver(call, { to, summary }, identity, desk, nowMs) : null;
+}
+
+/** @param ai the step by which the AI agent came */
+export function onHandOverKey(
+  call: Call,
+  { handover }: Extract<Step, { ai: unknown }>['ai'],
+  digit: string,
+  desk: Desk,
+  nowMs: number,
+): Answer {
+  if (!call.ai || handover?.key !== digit) return null;
+  const { team, agent_id: agentId } = handover.to;
+  const to: TransferTo =
+    team === undefined ? { kind: 'agent', agentId: agentId as AgentId } : { kind: 'team', team };
+  return onHandOver(call, { to, summary: null }, 'caller', desk, nowMs);
+}
 
 /** LiveKit does not send it: whoever is next need not wait for the time to be up. */
 export function onNotSent(call: Call, name: string, desk: Desk, nowMs: number): Answer {

@@ -61,11 +61,20 @@ export const withoutStage = (call: Call): Call => ({
  */
 export function advance(call: Call, desk: Desk, nowMs: number, why: string | null): Change {
   const left: NewJob[] = [];
-  const change = toNext(call, desk, nowMs, why, false, left) ?? goesOnTalking(call, why, left);
+  // Nobody has taken the call from an AI agent: what its rule has left is for when it is gone.
+  const isHandOver = call.ai !== null && call.flow?.stage != null;
+  const next = isHandOver ? null : toNext(call, desk, nowMs, why, false, left);
+  const change = next ?? goesOnTalking(isHandOver ? withoutFrame(call) : call, why, left);
   if (change) return change;
   const end = ending(withoutStage(call), outcome('no-answer', 'system'), nowMs);
   return { ...end, add: [...left, ...end.add] };
 }
+
+/** Out of the innermost list of steps. */
+const withoutFrame = (call: Call): Call => ({
+  ...call,
+  flow: call.flow && { ...call.flow, frames: call.flow.frames.slice(0, -1) },
+});
 
 /** Nobody has taken the call, and whoever speaks with the caller goes on doing so. */
 function goesOnTalking(call: Call, why: string | null, add: readonly NewJob[]): Change | null {

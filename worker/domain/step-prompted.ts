@@ -7,6 +7,7 @@ import { into, pathOf, stepAt, type Flow, type Stage } from './flow.ts';
 import { outcome } from './outcome.ts';
 import type { Menu, Step } from './rules.ts';
 import { onDigit, onPlayed } from './step-audio.ts';
+import { onHandOverKey } from './step-ai.ts';
 import { advance, changed, isAnnounced, soundOf, withSound, type Begun } from './step-flow.ts';
 import { inPart, SOUND_MS_MAX } from './step-part.ts';
 import { afterSound, endMessage } from './step-voicemail.ts';
@@ -40,6 +41,7 @@ export function onKey(call: Call, digit: string, desk: Desk, nowMs: number): Ans
 
 function answered(call: Call, step: Step, digit: string, desk: Desk, nowMs: number): Change | null {
   const stage = call.flow?.stage ?? null;
+  if ('ai' in step) return onHandOverKey(call, step.ai, digit, desk, nowMs);
   if (stage?.kind === 'menu' && 'menu' in step) {
     const flow = wayOf(call, step.menu, digit);
     if (flow) return advance({ ...call, flow }, desk, nowMs, 'key');

@@ -32,7 +32,8 @@ export function onTransfer(
   const leaving: Call = {
     ...withPeople(left, { transfer: { from }, summary: summary ?? left.people.summary }),
     claim: null,
-    flow: withOwn(flowOf(call, desk), steps, true),
+    // Should an AI agent get lost, the rule says who is next.
+    flow: withOwn(flowOf(call, desk), steps, from !== null),
     audio: { ...call.audio, isHeld: false },
     timers: without(left.timers, 'graceLeft', 'graceLost', 'heir', 'join'),
   };
@@ -44,6 +45,33 @@ export function onTransfer(
       detail: { to: describeTo(to), by: actor.id, ...(summary === null ? {} : { summary }) },
     },
     add: [...(from ? [removal(from.identity, nowMs)] : []), ...(change.add ?? [])],
+  };
+}
+
+/**
+ * The AI agent that has the call wants somebody else to have it.
+ *
+ * @param by the AI agent's identity, or the caller who pressed a key
+ */
+export function onHandOver(
+  call: Call,
+  { to, summary }: { readonly to: TransferTo; readonly summary: string | null },
+  by: string,
+  desk: Desk,
+  nowMs: number,
+): Answer {
+  const actor = { kind: 'agent', id: by } as const;
+  const answer = onTransfer(call, { type: 'transfer', to, summary, actor }, desk, nowMs);
+  if (!answer || !('refused' in answer)) return answer;
+  const failed = transferIn(call) ? call : withPeople(call, { transfer: { from: null } });
+  return {
+    patch: changed(call, failed),
+    entry: {
+      type: 'transfer-failed',
+      detail: { to: describeTo(to), by, why: answer.refused.reason },
+    },
+    // The agent waits for a word, also when it has heard the same one before.
+    messages: ['want'],
   };
 }
 

@@ -41,7 +41,7 @@ import {
   onOffer,
   onPreAccept,
 } from './step-inbound.ts';
-import { aiJobs, onAiLost } from './step-ai.ts';
+import { aiJobs, onAiLost, onTransferAsked } from './step-ai.ts';
 import { onAskSent, onPermission } from './step-ask.ts';
 import { onAudioCommand, onRecordingFailed, onRecordingKept } from './step-audio.ts';
 import {
@@ -187,6 +187,8 @@ function changeFor(
       return onSoundOver(call, event, desk, nowMs);
     case 'relay.recording-failed':
       return onUnrecorded(call, onRecordingFailed(call), desk, nowMs);
+    case 'relay.transfer-asked':
+      return onTransferAsked(call, event, desk, nowMs);
     case 'relay.digit':
       return onKey(call, event.digit, desk, nowMs);
     case 'relay.ended':

@@ -125,6 +125,7 @@ export class FakeWorker {
       hold: false,
       playing: null,
       recording: 'off' as const,
+      transfer: null,
     };
     const next: CallWant = {
       ...before,

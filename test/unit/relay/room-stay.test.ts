@@ -29,6 +29,7 @@ function rig(rooms: readonly string[] = []) {
       token: `${token}, renewed`,
       setAudience: (audience) => (attempt.audience = audience.named.join()),
       setCallStatus: nothing,
+      setTransfer: nothing,
       sendKey: nothing,
       send: nothing,
       leave: async () => void (attempt.left = true),
@@ -54,6 +55,7 @@ function rig(rooms: readonly string[] = []) {
     onSpeaking: nothing,
     onSourceGone: nothing,
     onCallerHeard: nothing,
+    onTransferAsked: nothing,
     onKey: nothing,
   });
   const last = () => attempts.at(-1) as Attempt;

@@ -26,6 +26,7 @@ export const want = (rev: number, change: Partial<CallWant> = {}): CallWant => (
   hold: false,
   playing: null,
   recording: 'off',
+  transfer: null,
   ...change,
 });
 
@@ -81,6 +82,7 @@ export function rig(change: Partial<SessionDeps> = {}) {
       token: 'token',
       setAudience: (audience) => calls.push(`audience ${audience.named.join()}`),
       setCallStatus: (status) => calls.push(`status ${status}`),
+      setTransfer: (state) => calls.push(`transfer ${state}`),
       sendKey: (digit) => calls.push(`key ${digit}`),
       send: (bytes) => toRoom.push(bytes.slice()),
       leave: async () => void calls.push('leave'),

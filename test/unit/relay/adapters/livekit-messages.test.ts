@@ -1,6 +1,6 @@
 import { DataPacket, SipDTMF, UserPacket } from '@livekit/protocol';
 import { expect, it } from 'vitest';
-import { keyOf, keyPacket } from '../../../../relay/adapters/livekit-messages.ts';
+import { keyPacket, saidIn } from '../../../../relay/adapters/livekit-messages.ts';
 import { KEYS } from '../../../../relay/domain/dtmf.ts';
 
 /** A packet as the server passes it on. */
@@ -12,7 +12,7 @@ const packet = (code: number, digit: string, participantIdentity = 'anna'): Uint
 
 it('writes what it reads, for every key', () => {
   for (const digit of KEYS) {
-    expect(keyOf(keyPacket(digit))).toEqual({ digit, identity: '' });
+    expect(saidIn(keyPacket(digit))).toEqual({ type: 'key', digit, identity: '' });
     const { value } = DataPacket.fromBinary(keyPacket(digit));
     expect(value).toMatchObject({ case: 'sipDtmf', value: { code: KEYS.indexOf(digit), digit } });
   }
@@ -26,13 +26,15 @@ it.each<[what: string, code: number, digit: string, key: string | undefined]>([
   ['a digit that is no key', 0, 'w', undefined],
   ['several digits', 1, '12', undefined],
 ])('reads %s', (_what, code, digit, key) => {
-  expect(keyOf(packet(code, digit))?.digit).toBe(key);
+  expect(saidIn(packet(code, digit))).toEqual(
+    key === undefined ? undefined : { type: 'key', digit: key, identity: 'anna' },
+  );
 });
 
 it('says who pressed it, and passes over what is no key', () => {
-  expect(keyOf(packet(1, '1', 'ben'))).toEqual({ digit: '1', identity: 'ben' });
+  expect(saidIn(packet(1, '1', 'ben'))).toEqual({ type: 'key', digit: '1', identity: 'ben' });
   const chat = new DataPacket({
     value: { case: 'user', value: new UserPacket({ payload: Uint8Array.of(1) }) },
   });
-  expect(keyOf(chat.toBinary())).toBeUndefined();
+  expect(saidIn(chat.toBinary())).toBeUndefined();
 });

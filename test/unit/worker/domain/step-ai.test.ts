@@ -230,6 +230,122 @@ describe('an AI agent in a team', () => {
   });
 });
 
+describe('an AI agent that hands over', () => {
+  const asks = (floor: Floor, to: object = { kind: 'team', team: 'sales' }) =>
+    floor.relay('c1', {
+      type: 'relay.transfer-asked',
+      identity: floor.call('c1').ai?.identity ?? 'agent-AJ1',
+      to,
+      summary: 'wants a quote',
+    });
+  const talking = (members: readonly MemberOptions[], rest: readonly object[] = []): Floor => {
+    const floor = new Floor([concierge, ...rest], members);
+    floor.ring('c1');
+    ready(floor, 'agent-AJ1', 'concierge');
+    return floor;
+  };
+
+  it('is heard until somebody else is, and not from then on', () => {
+    const floor = talking([ana]);
+    asks(floor);
+    expect(floor.rung('c1')).toEqual(['ana']);
+    expect(floor.call('c1').people.summary).toBe('wants a quote');
+    expect(wanted(floor.call('c1'))).toMatchObject({
+      audience: { named: ['agent-AJ1'] },
+      audio: { playing: null },
+      transfer: 'ringing',
+    });
+    floor.claim('c1', 'ana');
+    expect(wanted(floor.call('c1')).audience.named).toEqual(['agent-AJ1']);
+    floor.relay('c1', { type: 'relay.ready', identity: 'agent-ana' });
+    expect(floor.call('c1')).toMatchObject({ ai: null, heard: ['agent-ana'] });
+    expect(wanted(floor.call('c1'))).toMatchObject({
+      audience: { named: [], ai: false, excluded: ['agent-AJ1'] },
+      transfer: null,
+    });
+    expect(asked(floor).at(-1)).toBe('recall concierge');
+  });
+
+  it('goes on with the caller when nobody takes the call', () => {
+    const floor = talking([ana], [ringSales]);
+    asks(floor);
+    floor.pass(60_000);
+    expect(floor.call('c1')).toMatchObject({ state: 'active', ai: { identity: 'agent-AJ1' } });
+    expect(stageOf(floor.call('c1'))).toBeNull();
+    expect(wanted(floor.call('c1')).transfer).toBe('failed');
+    leaves(floor, 'agent-AJ1', 'lost');
+    floor.pass(5_000);
+    expect(floor.rung('c1')).toEqual(['ana']);
+  });
+
+  it('is told when nobody can be had, each time it asks', () => {
+    const floor = talking([{ ...ana, duty: 'away' }]);
+    for (let time = 0; time < 2; time++) {
+      asks(floor);
+      const { decision } = floor.decisions.at(-1) ?? {};
+      expect(decision?.entry).toMatchObject({
+        type: 'transfer-failed',
+        detail: { why: 'nobody-available' },
+      });
+      expect(decision?.messages).toEqual(['want']);
+      expect(wanted(floor.call('c1')).transfer).toBe('failed');
+    }
+  });
+
+  it('may leave while somebody is rung: the caller hears ring-back', () => {
+    const floor = talking([ana]);
+    asks(floor);
+    leaves(floor, 'agent-AJ1', 'left');
+    expect(floor.call('c1')).toMatchObject({
+      state: 'active',
+      ai: null,
+      audio: { playing: { promptId: 'sound:ring-back' } },
+    });
+    floor.take('c1', 'ana');
+    expect(floor.call('c1')).toMatchObject({ heard: ['agent-ana'], audio: { playing: null } });
+  });
+
+  it('may hand over to another AI agent', () => {
+    const floor = talking([]);
+    asks(floor, { kind: 'ai', name: 'second', metadata: 'm' });
+    expect(asked(floor).at(-1)).toBe('send second m');
+    expect(wanted(floor.call('c1')).audience).toMatchObject({ named: ['agent-AJ1'], ai: true });
+    ready(floor, 'agent-AJ2', 'second');
+    expect(floor.call('c1')).toMatchObject({ ai: { name: 'second' }, heard: ['agent-AJ2'] });
+    expect(wanted(floor.call('c1'))).toMatchObject({
+      audience: { named: ['agent-AJ2'], ai: false },
+      transfer: null,
+    });
+    expect(asked(floor).at(-1)).toBe('recall concierge');
+  });
+
+  it('is asked to by a key of the caller, where its step names one', () => {
+    const handover = { key: '0', to: { team: 'sales' } };
+    const floor = new Floor([{ ai: { name: 'concierge', handover } }, ringSales], [ana]);
+    floor.ring('c1');
+    ready(floor, 'agent-AJ1', 'concierge');
+    floor.relay('c1', { type: 'relay.digit', digit: '1' });
+    expect(floor.rung('c1')).toEqual([]);
+    for (let time = 0; time < 2; time++) {
+      floor.relay('c1', { type: 'relay.digit', digit: '0' });
+      expect(floor.rung('c1')).toEqual(['ana']);
+      floor.pass(30_000);
+      expect(floor.call('c1')).toMatchObject({ ai: { identity: 'agent-AJ1' } });
+    }
+    floor.relay('c1', { type: 'relay.digit', digit: '0' });
+    floor.take('c1', 'ana');
+    expect(floor.call('c1')).toMatchObject({ ai: null, heard: ['agent-ana'] });
+  });
+
+  it('must have the call', () => {
+    const floor = talking([ana]);
+    const before = floor.call('c1');
+    const to = { kind: 'team', team: 'sales' };
+    floor.relay('c1', { type: 'relay.transfer-asked', identity: 'agent-AJ2', to, summary: null });
+    expect(floor.call('c1')).toBe(before);
+  });
+});
+
 describe('whatever happens', () => {
   const what = fc.oneof(
     fc.record({

@@ -104,7 +104,14 @@ const after = (...actions: readonly Action[]): Way => ({
 /** Who is rung depends on people, not on states; `step-search.test.ts` and `step-party.test.ts` have those events. */
 type PlainEvent = Exclude<
   CallEvent['type'],
-  'job' | 'tick' | 'relay.ended' | 'people' | 'ring-ended' | 'transfer' | 'party'
+  | 'job'
+  | 'tick'
+  | 'relay.ended'
+  | 'people'
+  | 'ring-ended'
+  | 'transfer'
+  | 'party'
+  | 'relay.transfer-asked'
 >;
 
 export const EVENTS: Record<PlainEvent, readonly EventCase[]> = {
