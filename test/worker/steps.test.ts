@@ -3,9 +3,10 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { at, inState, show, switchboard } from './inbound-scene.ts';
+import { at, inState, show, switchboard, type InboundScene } from './inbound-scene.ts';
 import { RoutedScene } from './routed-scene.ts';
-import { ADMIN_KEY, ASK_SECRET, request, until } from './support.ts';
+import { sine, wavOf } from './sounds.ts';
+import { ADMIN_KEY, api, ASK_SECRET, request, until } from './support.ts';
 
 let floor: RoutedScene;
 
@@ -20,6 +21,41 @@ beforeEach(async () => {
 afterEach(() => floor.clear());
 
 const timeline = async (id: string) => (await show(id)).timeline;
+/** Whether calls of the scene's number are recorded and announced. */
+async function announces(scene: InboundScene, recording: 'always' | 'off'): Promise<void> {
+  const { body } = await api<{ data: { id: string; phone_number_id: string }[] }>(
+    'GET',
+    '/v1/numbers',
+  );
+  const number = body.data.find((one) => one.phone_number_id === scene.phoneNumberId);
+  const uploaded = await request('/v1/prompts?name=Recorded', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'audio/wav' },
+    body: wavOf(sine(440, 8_000, 800)),
+  });
+  const { id } = await uploaded.json<{ id: string }>();
+  const change = { recording, recording_announcement: recording === 'off' ? null : id };
+  const changed = await api('PATCH', `/v1/numbers/${number?.id ?? ''}`, change);
+  expect(changed.status).toBe(200);
+}
+
+/** The relay brings the recording of a call. @returns the status */
+async function bring(id: string): Promise<number> {
+  const { credentials } = floor.scene;
+  const { status } = await request(`/v1/relays/${credentials.id}/recordings/${id}`, {
+    method: 'PUT',
+    headers: {
+      authorization: `Bearer ${credentials.secret}`,
+      'content-type': 'audio/ogg',
+      'content-length': String(FILE.length),
+      'x-roomline-duration-ms': '2000',
+      'x-roomline-audio-sha256': 'b2'.repeat(32),
+    },
+    body: FILE,
+  });
+  return status;
+}
+
 const FILE = Uint8Array.from({ length: 5_000 }, (_, i) => i % 251);
 
 describe('a menu', () => {
@@ -81,19 +117,7 @@ describe('voicemail', () => {
       outcome: { result: 'success', reason: 'voicemail-left', ended_by: 'caller' },
       follow_up: 'voicemail',
     });
-    const { credentials } = floor.scene;
-    const brought = await request(`/v1/relays/${credentials.id}/recordings/${id}`, {
-      method: 'PUT',
-      headers: {
-        authorization: `Bearer ${credentials.secret}`,
-        'content-type': 'audio/ogg',
-        'content-length': String(FILE.length),
-        'x-roomline-duration-ms': '2000',
-        'x-roomline-audio-sha256': 'b2'.repeat(32),
-      },
-      body: FILE,
-    });
-    expect(brought.status).toBe(200);
+    expect(await bring(id)).toBe(200);
     const heard = await request(`/v1/calls/${id}/recording`, {
       headers: { authorization: `Bearer ${ADMIN_KEY}` },
     });
@@ -101,13 +125,18 @@ describe('voicemail', () => {
   });
 
   it('is heard although the number announces its recordings and could not', async () => {
+    await announces(floor.scene, 'always');
     await floor.rules([{ voicemail: {} }]);
     const call = await floor.call();
+    await announces(floor.scene, 'off');
     await inState(call.id, 'active');
+    const announcement = await until('the announcement', () => floor.wanted(call.id)?.playing);
+    floor.scene.relay.say(call.id, { type: 'played', id: announcement.id, completed: false });
     await floor.played(call.id, 'sound:beep');
-    const types = (await timeline(call.id)).map(({ type }) => type);
-    expect(types).toContain('recording-started');
-    expect(await floor.hangUp(call)).toMatchObject({ outcome: { reason: 'abandoned' } });
+    await until('the recording', () => floor.wanted(call.id)?.recording === 'on');
+    const ended = await at(Date.now() + 2_000, () => floor.hangUp(call));
+    expect(ended.outcome?.reason).toBe('voicemail-left');
+    expect(await bring(call.id)).toBe(200);
   });
 });
 
