@@ -118,6 +118,31 @@ describe.skipIf(!CHROMIUM)(CHROMIUM ? 'pages' : `pages: ${NO_CHROMIUM}`, () => {
     await ring.waitFor({ state: 'detached' });
   });
 
+  it('a call that the agent declines goes on to what the rule says next', async () => {
+    const { admin } = stack();
+    const agents = await admin.request<{ data: { id: string }[] }>('GET', '/v1/agents');
+    const agent_ids = agents.data.map(({ id }) => id);
+    await admin.request('POST', '/v1/teams', { id: 'desk', name: 'Desk' });
+    await admin.request('PUT', '/v1/teams/desk/members', { agent_ids });
+    const everybody = [{ ring: { everyone: true } }];
+    const rules = (steps: readonly object[]) =>
+      admin.request('PUT', '/v1/rules', { rules: { rules: [], otherwise: steps } });
+    await rules([{ ring: { team: 'desk' } }, { reject: {} }]);
+    try {
+      await phone.getByTestId('call').click();
+      const ring = agent.getByTestId('ring').filter({ hasText: caller });
+      await ring.waitFor();
+      await picture(agent, 'agent-may-decline');
+      await ring.getByTestId('decline').click();
+      await ring.waitFor({ state: 'detached' });
+      await expect
+        .poll(() => phone.getByTestId('call').isEnabled(), { timeout: 10_000 })
+        .toBe(true);
+    } finally {
+      await rules(everybody);
+    }
+  });
+
   it('a wrong key is refused in words', async () => {
     await agent.goto('about:blank');
     await agent.goto(`${served.url}#key=wrong`);

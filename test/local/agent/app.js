@@ -136,6 +136,15 @@ function showRings() {
   element('rings').replaceChildren(...[...ringing.values()].map(ringItem));
 }
 
+function declineButton(call) {
+  const button = document.createElement('button');
+  button.textContent = 'Decline';
+  button.dataset.testid = 'decline';
+  button.onclick = () =>
+    request('POST', `/v1/calls/${call.id}/decline`).catch((error) => note(error.message));
+  return button;
+}
+
 function ringItem(call) {
   const item = document.createElement('li');
   item.className = 'row';
@@ -146,12 +155,21 @@ function ringItem(call) {
   phone.className = 'soft';
   phone.textContent = call.contact?.phone ? `+${call.contact.phone}` : 'number hidden';
   who.append(phone);
+  if (call.summary) {
+    const summary = document.createElement('p');
+    summary.className = 'soft';
+    summary.dataset.testid = 'summary';
+    summary.textContent = call.summary;
+    who.append(summary);
+  }
   const button = document.createElement('button');
   button.textContent = 'Answer';
   button.className = 'go';
   button.dataset.testid = 'answer';
   button.onclick = () => answer(call);
   item.append(who, button);
+  // A call that every agent may take rings on for the others anyway.
+  if (call.ringing_for !== null) item.append(declineButton(call));
   return item;
 }
 
