@@ -4,6 +4,8 @@ import { agentRoutes } from './http/agent-routes.ts';
 import { apiKeyRoutes } from './http/api-key-routes.ts';
 import { authenticate } from './http/authentication.ts';
 import { callAudioRoutes } from './http/call-audio-routes.ts';
+import { callPeopleRoutes } from './http/call-people-routes.ts';
+import { callRemarkRoutes } from './http/call-remark-routes.ts';
 import { callRoutes } from './http/call-routes.ts';
 import { contactRoutes } from './http/contact-routes.ts';
 import { deliveryRoutes } from './http/delivery-routes.ts';
@@ -70,6 +72,8 @@ export function createApp(services: Services) {
   app.route('/v1', callRoutes(services));
   app.route('/v1', startCallRoute(services));
   app.route('/v1', callAudioRoutes(services));
+  app.route('/v1', callPeopleRoutes(services));
+  app.route('/v1', callRemarkRoutes(services));
   app.route('/v1', recordingRoutes(services));
   app.route('/v1', promptRoutes(services));
   app.route('/v1', eventRoutes(services));

@@ -5,6 +5,7 @@ import {
   isControlLost,
   wanted,
   type Call,
+  type Claim,
   type TimelineEntry,
 } from './domain/call.ts';
 import { explain } from './domain/explain.ts';
@@ -108,6 +109,10 @@ export const callView = z
       .enum(['call', 'transfer', 'consultation', 'conference'])
       .nullable()
       .openapi({ description: 'What those are asked for who are rung now; null while nobody is' }),
+    transferred_by: z
+      .object({ agent_id: z.string(), name: z.string() })
+      .nullable()
+      .openapi({ description: 'Who hands the call over, until somebody has taken it' }),
     summary: z.string().nullable().openapi({
       description: 'What whoever handed the call over says of it; until the call is over',
     }),
@@ -214,13 +219,14 @@ export function viewOfCall(
     contact,
     payload: call.payload,
     connect: connectOf(call.target),
-    claimed_by: claim && { agent_id: claim.agentId, name: claim.agentName },
+    claimed_by: agentViewOf(claim),
     ai: call.ai && { name: call.ai.name, identity: call.ai.identity },
     rule: call.flow?.rule ?? null,
     step: call.flow?.stage?.kind ?? null,
     team_id: call.teamId,
     ringing_for: ringingFor(call),
     ring_purpose: ringPurpose(call),
+    transferred_by: agentViewOf(transferIn(call)?.from ?? null),
     summary: call.people.summary,
     people: call.people.parties.map(partyViewOf),
     tags: [...call.remarks.tags],
@@ -277,6 +283,9 @@ function ringPurpose(call: Call): CallView['ring_purpose'] {
   if (ringingFor(call)?.length === 0) return null;
   return transferIn(call) ? 'transfer' : 'call';
 }
+
+const agentViewOf = (claim: Claim | null): CallView['claimed_by'] =>
+  claim && { agent_id: claim.agentId, name: claim.agentName };
 
 const partyViewOf = ({ identity, agentId, name, part, mode, isThere }: Party): PartyView => ({
   identity,

@@ -22,6 +22,7 @@ import {
   type Actor,
   type AudioCommand,
   type Call,
+  type CallEvent,
   type Claim,
   type Decision,
   type Dial,
@@ -37,6 +38,8 @@ import {
   type RelayId,
 } from './domain/ids.ts';
 import type { PendingJob } from './domain/job.ts';
+import type { PartyCommand, Refusal, TransferTo } from './domain/people.ts';
+import type { Remark } from './domain/step-remark.ts';
 import { matchOutbound, type OutboundNews } from './domain/match-outbound.ts';
 import { publicEventOf } from './domain/public-event.ts';
 import type { Env } from './env.ts';
@@ -65,7 +68,9 @@ export interface CommandResult {
   readonly call: CallView | null;
 }
 
-export interface SteerResult extends CommandResult {
+export interface RefusableResult extends CommandResult {
+  /** Why the call was left as it is. */
+  readonly refusal: Refusal | null;
   readonly isRelayTooOld: boolean;
 }
 
@@ -263,14 +268,40 @@ export class Switchboard extends DurableObject<Env> {
   }
 
   /** Changes what a connected call sounds like; changes nothing in any other, and nothing where the relay is too old for it. */
-  async steerAudio(id: CallId, command: AudioCommand, actor: Actor): Promise<SteerResult> {
+  async steerAudio(id: CallId, command: AudioCommand, actor: Actor): Promise<RefusableResult> {
+    return this.#steer(id, { type: 'audio', command, actor });
+  }
+
+  /** Hands a connected call over to somebody else. */
+  async transfer(
+    id: CallId,
+    to: TransferTo,
+    summary: string | null,
+    actor: Actor,
+  ): Promise<RefusableResult> {
+    return this.#steer(id, { type: 'transfer', to, summary, actor });
+  }
+
+  /** Changes who is in a connected call. */
+  async party(id: CallId, command: PartyCommand, actor: Actor): Promise<RefusableResult> {
+    return this.#steer(id, { type: 'party', command, actor });
+  }
+
+  /** Writes something on a call, which may be over. */
+  async remark(id: CallId, remark: Remark, actor: Actor): Promise<RefusableResult> {
+    const { call, refusal } = await this.#book.command(id, { type: 'remark', remark, actor });
+    return { ...this.#result(call), refusal, isRelayTooOld: false };
+  }
+
+  /** Applies what needs a relay that does as it is told with the sound. */
+  async #steer(id: CallId, event: CallEvent): Promise<RefusableResult> {
     await this.#book.load();
     const present = this.#book.get(id);
     if (present && this.#desk.ignoresAudio(present)) {
-      return { ...this.#result(present), isRelayTooOld: true };
+      return { ...this.#result(present), refusal: null, isRelayTooOld: true };
     }
-    const call = await this.#book.apply(id, { type: 'audio', command, actor });
-    return { ...this.#result(call), isRelayTooOld: false };
+    const { call, refusal } = await this.#book.command(id, event);
+    return { ...this.#result(call), refusal, isRelayTooOld: false };
   }
 
   /** The recording of a call can be heard. Saying it again is harmless. */

@@ -145,6 +145,16 @@ describe('a request of the API', () => {
     [`POST /v1/calls/${CALL_ID}/hold`]: [{ on: true }],
     [`POST /v1/calls/${CALL_ID}/play`]: [{ prompt_id: 'sound:hold', loop: true }],
     [`POST /v1/calls/${CALL_ID}/recording`]: [{ action: 'start' }],
+    [`POST /v1/calls/${CALL_ID}/transfer`]: [
+      { to: { agent_id: 'a' }, summary: 'wants a refund' },
+      { to: { ai: { name: 'concierge', metadata: 'x' } } },
+    ],
+    [`POST /v1/calls/${CALL_ID}/consult`]: [{ to: { team: 'sales' } }],
+    [`POST /v1/calls/${CALL_ID}/invite`]: [{ agent_id: 'a' }, { team: 'sales' }],
+    [`POST /v1/calls/${CALL_ID}/supervise`]: [{ mode: 'whisper' }],
+    [`POST /v1/calls/${CALL_ID}/notes`]: [{ text: 'called back' }],
+    [`PUT /v1/calls/${CALL_ID}/tags`]: [{ tags: ['vip'] }],
+    [`PUT /v1/calls/${CALL_ID}/disposition`]: [{ disposition: 'sold' }, { disposition: null }],
     'POST /v1/contacts': [{ phone: '+351 910 000 004', bsuid: 'PT.7', name: 'Ana' }],
     [`POST /v1/contacts/${contactId}/permission-request`]: [
       {

@@ -109,8 +109,9 @@ export async function actorOn(
 ): Promise<Actor> {
   if (hasRole(principal, 'supervisor')) return actorOf(principal);
   const known = await services.calls.find(id);
-  const holder = known?.call.claimed_by;
-  if (holder && holder.agent_id !== principal.agent?.id && known.call.state !== 'ended') {
+  // Until somebody has taken it, a call that is handed over is still theirs who hand it over.
+  const holder = known?.call.claimed_by ?? known?.call.transferred_by ?? null;
+  if (holder && holder.agent_id !== principal.agent?.id && known?.call.state !== 'ended') {
     throw new Problem('forbidden', `${holder.name} has this call`, { claimed_by: holder });
   }
   return actorOf(principal);

@@ -9,6 +9,7 @@ import { invalidField, Problem } from '../http/problems.ts';
 import type { Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
 import { actorOn } from './command-call.ts';
+import { problemOf } from './refusals.ts';
 
 export const RECORDING_ACTIONS = ['start', 'pause', 'resume', 'stop'] as const;
 type RecordingAction = (typeof RECORDING_ACTIONS)[number];
@@ -32,7 +33,9 @@ async function steer(
   command: AudioCommand,
 ): Promise<CallView> {
   const actor = await actorOn(services, id, principal);
-  const { call, isRelayTooOld } = await services.switchboard().steerAudio(id, command, actor);
+  const { call, refusal, isRelayTooOld } = await services
+    .switchboard()
+    .steerAudio(id, command, actor);
   if (!call) throw new Problem('not-found', 'There is no call with this id');
   if (call.outcome) {
     throw new Problem('call-over', `The call ended: ${call.outcome.reason}`, {
@@ -45,6 +48,7 @@ async function steer(
   if (isRelayTooOld) {
     throw new Problem('relay-too-old', 'The relay of this call has to be upgraded for that');
   }
+  if (refusal) throw problemOf(refusal, call);
   return call;
 }
 

@@ -139,7 +139,7 @@ export function callRoutes(services: Services) {
 }
 
 /** The person who asks, or whom an admin names. */
-async function agentOf(
+export async function agentOf(
   services: Services,
   principal: Principal,
   agentId: string | undefined,

@@ -20,6 +20,8 @@ const PROBLEMS = {
   'call-over': [409, 'The call is over'],
   'call-not-connected': [409, 'The call is not connected'],
   'call-not-recorded': [409, 'The call is not recorded'],
+  'nobody-available': [409, 'Nobody can take the call now'],
+  'not-possible-now': [409, 'The call does not allow that now'],
   'announcement-playing': [409, 'The announcement of the recording is played to its end'],
   'relay-too-old': [409, 'The relay of the call cannot do that'],
   'call-forbidden': [409, 'The user cannot be called now'],
