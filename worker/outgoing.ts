@@ -10,6 +10,7 @@ import { doRoomJob } from './adapters/livekit.ts';
 import { createPermissionStore } from './adapters/permission-store-d1.ts';
 import type { CallRequest, Provider, UserAddress } from './adapters/provider.ts';
 import { createRateStore } from './adapters/rate-store-d1.ts';
+import { createRuleStore } from './adapters/rule-store-d1.ts';
 import { createWebhookStore } from './adapters/webhook-store-d1.ts';
 import { parseConfig, type Config } from './config.ts';
 import type { AskWording, Call } from './domain/call.ts';
@@ -27,6 +28,7 @@ import {
 } from './handlers/deliver-events.ts';
 import { openProvider } from './handlers/open-provider.ts';
 import { recordCall } from './handlers/record-call.ts';
+import { knownTo } from './handlers/save-rules.ts';
 import type { Services } from './services.ts';
 
 /** What a job needs to know of its call; credentials are looked up here and never stored with the job. */
@@ -81,7 +83,11 @@ export class Outgoing extends WorkerEntrypoint<Env> {
         return await doRoomJob(liveKit(config), subject.callId, job);
       }
       if (job.lane === 'record') return await recordCall(deps, subject);
-      if (job.lane === 'endpoint') return await askEndpoint(deps, subject, job);
+      if (job.lane === 'endpoint') {
+        const audio = this.env.AUDIO ?? null;
+        const known = () => knownTo({ config, audio, rules: createRuleStore(db) });
+        return await askEndpoint({ ...deps, known }, subject, job);
+      }
       if (job.action === 'ask') return await ask(deps, subject);
       const provider = await openProvider(deps, subject.numberId);
       if (!provider) return refused('the number is not registered');

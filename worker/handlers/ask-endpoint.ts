@@ -4,8 +4,9 @@ import { postSigned } from '../adapters/signed-request.ts';
 import { iso, type CallView } from '../call-view.ts';
 import type { Config } from '../config.ts';
 import type { Job, JobResult } from '../domain/job.ts';
+import { checkRules, type Known } from '../domain/check-rules.ts';
 import { refusalOfAddress } from '../domain/outside-address.ts';
-import { steps } from '../domain/rules.ts';
+import { steps, type Step } from '../domain/rules.ts';
 import { ASK_TIMEOUT_MS } from '../domain/step-endpoint.ts';
 
 /** Longest answer that is read, in bytes. */
@@ -17,22 +18,53 @@ const answer = z.strictObject({ steps: steps.optional() });
 
 interface AskDeps {
   readonly config: Pick<Config, 'ALLOW_LOOPBACK' | 'ASK_SECRET'>;
+  /** What the steps of an answer may refer to. */
+  readonly known: () => Promise<Known>;
   readonly now: () => number;
 }
 
-/** @returns the steps that the endpoint answered, none where it has nothing to say; otherwise what went wrong, for people */
+type Question = Extract<Job, { lane: 'endpoint' }>;
+interface Subject {
+  readonly view: CallView | null;
+  readonly digits: string;
+}
+
+/**
+ * Asks once.
+ *
+ * @returns the steps that the endpoint answered, none where it has nothing to say; otherwise what went wrong, for people
+ * @throws when what the steps may refer to could not be read
+ */
 export async function askEndpoint(
+  deps: AskDeps,
+  subject: Subject,
+  question: Question,
+): Promise<JobResult> {
+  const result = await ask(deps, subject, question);
+  if (!result.ok || !result.steps?.length) return result;
+  const problem = problemWith(result.steps, await deps.known());
+  return problem === null ? result : refused(problem);
+}
+
+/** Steps of an answer are a rule set without names; its flows are those of the call, which are not known here. */
+function problemWith(otherwise: readonly Step[], known: Known): string | null {
+  const set = { rules: [], flows: {}, schedules: {}, lists: {}, otherwise: [...otherwise] };
+  const finding = checkRules(set, known).find(({ path }) => !path.endsWith('.goto'));
+  return finding ? problemAt(finding.path.replace(/^otherwise/, 'steps'), finding.message) : null;
+}
+
+async function ask(
   { config, now }: AskDeps,
-  { view, digits }: { readonly view: CallView | null; readonly digits: string },
-  { url, data }: Extract<Job, { lane: 'endpoint' }>,
+  { view, digits }: Subject,
+  { url, data }: Question,
 ): Promise<JobResult> {
   const refusal = refusalOfAddress(url, config.ALLOW_LOOPBACK);
   if (refusal !== null) return refused(`the address is not ${refusal}`);
   const secrets = config.ASK_SECRET;
   if (secrets.length === 0) return refused('ASK_SECRET is not set');
   const atMs = now();
-  const question = { call: view, digits, data };
-  const body = JSON.stringify({ type: 'call.ask', timestamp: iso(atMs), data: question });
+  const asked = { call: view, digits, data };
+  const body = JSON.stringify({ type: 'call.ask', timestamp: iso(atMs), data: asked });
   const id = `ask_${crypto.randomUUID()}`;
   try {
     const response = await postSigned(url, { id, body, secrets, atMs }, ASK_TIMEOUT_MS);
@@ -69,9 +101,11 @@ function readAnswer(text: string): JobResult {
   const parsed = answer.safeParse(parseJson(text));
   if (parsed.success) return { ok: true, steps: parsed.data.steps ?? [] };
   const [issue] = parsed.error.issues;
-  const problem = `the answer, ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`;
-  return refused(problem.slice(0, PROBLEM_CHARS_MAX));
+  return refused(problemAt(issue?.path.join('.') ?? '', issue?.message ?? ''));
 }
+
+const problemAt = (path: string, message: string): string =>
+  `the answer, ${path}: ${message}`.slice(0, PROBLEM_CHARS_MAX);
 
 function parseJson(text: string): unknown {
   try {

@@ -1,7 +1,7 @@
 // Puts routing rules in force, as a whole or not at all, and keeps what they use from being deleted.
 import { SHIPPED_SOUNDS } from '../../relay/protocol.ts';
 import type { StoredRules } from '../adapters/rule-store-d1.ts';
-import { checkRules, type RuleFinding } from '../domain/check-rules.ts';
+import { checkRules, type Known, type RuleFinding } from '../domain/check-rules.ts';
 import { placeOf, referencesOf, type Reference } from '../domain/rule-references.ts';
 import { RULES_LENGTH_MAX, type RuleSet } from '../domain/rules.ts';
 import { Problem } from '../http/problems.ts';
@@ -15,15 +15,24 @@ const FINDINGS_MAX = 100;
 export const invalidRules = (findings: readonly RuleFinding[]): Problem =>
   new Problem('invalid-rules', 'Nothing was saved', { errors: findings.slice(0, FINDINGS_MAX) });
 
-/** @throws Problem `invalid-rules` with everything that is wrong with the set as a whole */
-export async function requireSound(services: Services, rules: RuleSet): Promise<void> {
-  const known = await services.rules.known();
-  const findings = checkRules(rules, {
+/** What steps may refer to. */
+export async function knownTo({
+  rules,
+  audio,
+  config,
+}: Pick<Services, 'rules' | 'audio' | 'config'>): Promise<Known> {
+  const known = await rules.known();
+  return {
     ...known,
     prompts: new Set([...SHIPPED, ...known.prompts]),
-    canRecord: services.audio !== null,
-    isLoopbackAllowed: services.config.ALLOW_LOOPBACK,
-  });
+    canRecord: audio !== null,
+    isLoopbackAllowed: config.ALLOW_LOOPBACK,
+  };
+}
+
+/** @throws Problem `invalid-rules` with everything that is wrong with the set as a whole */
+export async function requireSound(services: Services, rules: RuleSet): Promise<void> {
+  const findings = checkRules(rules, await knownTo(services));
   if (JSON.stringify(rules).length > RULES_LENGTH_MAX)
     findings.push({
       path: '',

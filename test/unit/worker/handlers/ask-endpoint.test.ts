@@ -42,6 +42,14 @@ const ask = (settings: Settings = {}, address = url) =>
   askEndpoint(
     {
       config: { ALLOW_LOOPBACK: true, ASK_SECRET: [NEW, OLD], ...settings },
+      known: async () => ({
+        numbers: new Set(),
+        teams: new Map([['sales', ['ana']]]),
+        agents: new Map([['ana', []]]),
+        prompts: new Set(['sound:menu']),
+        canRecord: true,
+        isLoopbackAllowed: false,
+      }),
       now: () => NOW,
     },
     { view: { id: 'c1' } as never, digits: '21' },
@@ -73,6 +81,11 @@ describe('an answer', () => {
       json({ steps: [{ voicemail: {} }] }),
       { ok: true, steps: [{ voicemail: { longest_s: 120 } }] },
     ],
+    [
+      'a flow of the rule set',
+      json({ steps: [{ goto: 'support' }] }),
+      { ok: true, steps: [{ goto: 'support' }] },
+    ],
   ])('is taken: %s', async (_, given, expected) => {
     answer = given;
     expect(await ask()).toEqual(expected);
@@ -93,6 +106,16 @@ describe('an answer', () => {
       'a step that is none',
       json({ steps: [{ ring: {} }] }),
       'the answer, steps.0.ring: one of `team`, `agents` and `everyone`',
+    ],
+    [
+      'a team that there is not',
+      json({ steps: [{ queue: { team: 'nobody' } }] }),
+      'the answer, steps.0.queue.team: Expected a team; there is no nobody',
+    ],
+    [
+      'another endpoint on this machine',
+      json({ steps: [{ ask: { url: 'http://127.0.0.1/' } }] }),
+      'the answer, steps.0.ask.url: Expected an https:// address',
     ],
     [
       'more than is read',
