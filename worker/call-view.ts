@@ -130,6 +130,9 @@ export const callView = z
     follow_up: z.enum(FOLLOW_UPS).nullable().openapi({
       description: 'Somebody should get back to the caller',
     }),
+    followed_up_at: time.nullable().openapi({
+      description: 'When somebody said that they have; events do not tell it',
+    }),
     offered_at: time,
     created_at: time,
     answer_by: time.openapi({ description: 'By then the call is answered or rejected' }),
@@ -206,6 +209,7 @@ export function viewOfCall(
   room: string,
   contact: ContactView | null,
   recording: RecordingView | null,
+  followedUpAtMs: number | null,
 ): CallView {
   const { outcome, claim } = call;
   const audio = call.state === 'active' ? wanted(call).audio : QUIET;
@@ -234,6 +238,7 @@ export function viewOfCall(
     waiting_since: isoOrNull(searchOf(call.flow)?.sinceMs ?? null),
     talked_at: isoOrNull(call.talkedAtMs),
     follow_up: call.followUp,
+    followed_up_at: isoOrNull(followedUpAtMs),
     offered_at: iso(call.offeredAtMs),
     created_at: iso(call.createdAtMs),
     answer_by: iso(call.answerByMs),

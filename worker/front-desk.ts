@@ -23,6 +23,10 @@ export interface AttendanceBook {
 
 export interface PresenceView {
   readonly agent_id: string;
+  readonly name: string;
+  /** Ids of their teams. */
+  readonly teams: readonly string[];
+  readonly is_ai: boolean;
   readonly presence: Presence;
   /** How many calls they have or are rung for. */
   readonly calls: number;
@@ -135,6 +139,9 @@ export class FrontDesk {
       const calls = busy.get(member.id) ?? 0;
       return {
         agent_id: member.id,
+        name: member.name,
+        teams: member.teams,
+        is_ai: member.ai !== null,
         presence: presenceOf(member, calls, this.#deps.now()),
         calls,
       };
@@ -226,10 +233,11 @@ export class FrontDesk {
   }
 
   #publish(): void {
-    const news = this.presences().filter(({ agent_id: id, presence, calls }) => {
-      const text = `${presence} ${calls}`;
-      if (this.#published.get(id as AgentId) === text) return false;
-      this.#published.set(id as AgentId, text);
+    const news = this.presences().filter((view) => {
+      const id = view.agent_id as AgentId;
+      const text = JSON.stringify(view);
+      if (this.#published.get(id) === text) return false;
+      this.#published.set(id, text);
       return true;
     });
     if (news.length > 0) this.#deps.publish(news);

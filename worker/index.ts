@@ -9,6 +9,7 @@ import { createContactStore } from './adapters/contact-store-d1.ts';
 import { openDatabase } from './adapters/database.ts';
 import { createDeliveryStore } from './adapters/delivery-store-d1.ts';
 import { createDirectory } from './adapters/directory-d1.ts';
+import { createFollowUpStore } from './adapters/follow-up-store-d1.ts';
 import { createForwardStore } from './adapters/forward-store-d1.ts';
 import { createNumberStore } from './adapters/number-store-d1.ts';
 import { openOpus } from './adapters/opus.ts';
@@ -55,6 +56,7 @@ function servicesOf(env: Env): Services {
     forwards: createForwardStore(db),
     calls: createCallReader(db, () => Date.now()),
     contacts: createContactStore(db),
+    followUps: createFollowUpStore(db),
     callers: createCallerReader(db),
     teams: createTeamStore(db),
     rules: createRuleStore(db),

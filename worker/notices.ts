@@ -17,6 +17,7 @@ export const view = (call: Call): CallView =>
       phone: call.caller.phone ?? null,
     },
     null,
+    null,
   );
 
 export const notice = (call: Call, entry: StoredEntry): CallNotice => ({

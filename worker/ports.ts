@@ -41,6 +41,12 @@ export interface Agent {
   readonly role: Role;
   /** How an identity provider names them, in lower case; null for whoever signs in otherwise, or not at all. */
   readonly email: string | null;
+  /** What calls may ask for. */
+  readonly skills: readonly string[];
+  /** How many calls they have at once, 1 or more. */
+  readonly capacity: number;
+  /** An AI agent as LiveKit dispatches it; null for a person. */
+  readonly ai: { readonly name: string; readonly metadata: string } | null;
   readonly createdAtMs: number;
 }
 

@@ -7,6 +7,7 @@ import type { CallerReader } from './adapters/caller-reader-d1.ts';
 import type { CallReader } from './adapters/call-reader-d1.ts';
 import type { ContactStore } from './adapters/contact-store-d1.ts';
 import type { IdempotencyStore } from './adapters/idempotency-d1.ts';
+import type { FollowUpStore } from './adapters/follow-up-store-d1.ts';
 import type { ForwardStore } from './adapters/forward-store-d1.ts';
 import type { NumberStore } from './adapters/number-store-d1.ts';
 import type { PromptStore } from './adapters/prompt-store-d1.ts';
@@ -35,6 +36,7 @@ export interface Services {
   readonly forwards: ForwardStore;
   readonly calls: CallReader;
   readonly contacts: ContactStore;
+  readonly followUps: FollowUpStore;
   readonly callers: CallerReader;
   readonly teams: TeamStore;
   readonly rules: RuleStore;

@@ -30,6 +30,7 @@ import {
   type Offer,
   type Termination,
 } from './domain/call.ts';
+import { searchOf } from './domain/flow.ts';
 import {
   type AgentId,
   type CallId,
@@ -66,6 +67,11 @@ export type Delivery =
 /** What became of a command; `call` is null when there is no such call. */
 export interface CommandResult {
   readonly call: CallView | null;
+}
+
+export interface DeclineResult extends CommandResult {
+  /** It rang for whoever declined it. */
+  readonly wasRung: boolean;
 }
 
 export interface RefusableResult extends CommandResult {
@@ -240,9 +246,12 @@ export class Switchboard extends DurableObject<Env> {
   }
 
   /** An agent does not want a call that rings for them. */
-  async decline(id: CallId, agentId: AgentId): Promise<CommandResult> {
+  async decline(id: CallId, agentId: AgentId): Promise<DeclineResult> {
+    await this.#book.load();
+    const rung = searchOf(this.#book.get(id)?.flow ?? null)?.rung ?? [];
+    const wasRung = rung.some((ring) => ring.agentId === agentId);
     const event = { type: 'ring-ended', agentId, why: 'declined' } as const;
-    return this.#result(await this.#book.apply(id, event));
+    return { ...this.#result(await this.#book.apply(id, event)), wasRung };
   }
 
   async setDuty(agentId: AgentId, duty: Duty): Promise<void> {
@@ -362,6 +371,7 @@ export class Switchboard extends DurableObject<Env> {
   async #subscribe(socket: WebSocket, query: URLSearchParams): Promise<void> {
     const after = query.get('after');
     await this.#book.load();
+    await this.#people.prepare(null);
     let cursor = after === null ? await this.#store.lastCursor() : Number(after);
     const missed: CallNotice[] = [];
     for (;;) {

@@ -59,6 +59,12 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   'GET /v1/contacts/:id/permission': 'agent',
   'POST /v1/contacts/:id/permission-request': 'agent',
 
+  'PATCH /v1/contacts/:id': 'agent',
+  'POST /v1/calls/:id/decline': 'agent',
+  'POST /v1/calls/:id/follow-up': 'agent',
+  'GET /v1/agents/presence': 'agent',
+  'PUT /v1/agents/me/presence': 'agent',
+  'PUT /v1/agents/:id/presence': 'supervisor',
   'GET /v1/teams': 'agent',
   'GET /v1/teams/:id': 'agent',
   'POST /v1/teams': 'admin',

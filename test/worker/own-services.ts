@@ -7,6 +7,7 @@ import { createCallReader } from '../../worker/adapters/call-reader-d1.ts';
 import { createContactStore } from '../../worker/adapters/contact-store-d1.ts';
 import { createDeliveryStore } from '../../worker/adapters/delivery-store-d1.ts';
 import { createDirectory } from '../../worker/adapters/directory-d1.ts';
+import { createFollowUpStore } from '../../worker/adapters/follow-up-store-d1.ts';
 import { createForwardStore } from '../../worker/adapters/forward-store-d1.ts';
 import { createIdempotencyStore } from '../../worker/adapters/idempotency-d1.ts';
 import { createNumberStore } from '../../worker/adapters/number-store-d1.ts';
@@ -47,6 +48,7 @@ export function ownServices(
     forwards: createForwardStore(db),
     calls: createCallReader(db, () => Date.now()),
     contacts: createContactStore(db),
+    followUps: createFollowUpStore(db),
     callers: createCallerReader(db),
     teams: createTeamStore(db),
     rules: createRuleStore(db),

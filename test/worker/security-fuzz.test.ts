@@ -164,11 +164,26 @@ describe('a request of the API', () => {
       },
     ],
     'POST /v1/session': [{ invitation: `rli_${'x'.repeat(43)}` }],
-    'POST /v1/agents': [{ name: 'Ana', role: 'supervisor', email: `${unique('f')}@example.com` }],
-    [`PATCH /v1/agents/${agentId}`]: [{ name: 'Ana', role: 'agent', email: null }],
+    'POST /v1/agents': [
+      { name: 'Ana', role: 'supervisor', email: `${unique('f')}@example.com` },
+      {
+        name: 'Concierge',
+        skills: ['refunds'],
+        capacity: 5,
+        ai: { name: 'concierge', metadata: '' },
+      },
+    ],
+    [`PATCH /v1/agents/${agentId}`]: [
+      { name: 'Ana', role: 'agent', email: null },
+      { skills: ['refunds'], capacity: 2, ai: null },
+    ],
     'POST /v1/api-keys': [
       { name: 'CRM', role: 'agent', expires_at: new Date(Date.now() + 60_000).toISOString() },
     ],
+    [`PATCH /v1/contacts/${contactId}`]: [{ tags: ['vip', 'new'] }],
+    [`POST /v1/calls/${CALL_ID}/follow-up`]: [{ done: true }],
+    'PUT /v1/agents/me/presence': [{ status: 'away' }],
+    [`PUT /v1/agents/${agentId}/presence`]: [{ status: 'available' }],
     'POST /v1/teams': [{ id: 'fuzzed', name: 'Sales', wrap_up_s: 20 }],
     [`PATCH /v1/teams/${TEAM_ID}`]: [{ name: 'Sales', wrap_up_s: 20 }],
     [`PUT /v1/teams/${TEAM_ID}/members`]: [{ agent_ids: [] }],

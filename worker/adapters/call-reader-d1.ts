@@ -1,5 +1,5 @@
 // Reads calls from D1 for the API: lists by page, one with its timeline. The Switchboard is not involved.
-import { and, asc, desc, eq, inArray, lt, ne, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, isNotNull, lt, ne, or, sql, type SQL } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
 import {
   iso,
@@ -23,6 +23,19 @@ export interface PageEnd {
   readonly createdAtMs: number;
   readonly id: string;
 }
+
+/** Everything that is there must fit. */
+export interface CallFilter {
+  readonly states?: readonly CallView['state'][] | undefined;
+  readonly followUp?: 'open' | 'done' | undefined;
+  readonly teamId?: string | undefined;
+  /** Who has or had it. */
+  readonly agentId?: string | undefined;
+  readonly after?: PageEnd | undefined;
+}
+
+/** As literals: SQLite takes the partial index for no parameter. */
+const IS_FOLLOW_UP_OPEN = sql`follow_up IS NOT NULL AND followed_up_at_ms IS NULL`;
 
 const recordingColumns = {
   durationMs: recordings.durationMs,
@@ -56,12 +69,16 @@ export function createCallReader(db: DrizzleD1Database, now: () => number) {
   return {
     /** Newest first. `next` is where the next page starts, null on the last one. */
     async list(
-      filter: { states?: readonly CallView['state'][] | undefined; after?: PageEnd | undefined },
+      filter: CallFilter,
       limit: number,
     ): Promise<{ calls: CallView[]; next: PageEnd | null }> {
       const conditions: (SQL | undefined)[] = [ne(calls.state, 'tombstone')];
       // Each once, however often it is asked for: a query takes 100 parameters.
       if (filter.states) conditions.push(inArray(calls.state, [...new Set(filter.states)]));
+      if (filter.followUp === 'open') conditions.push(IS_FOLLOW_UP_OPEN);
+      if (filter.followUp === 'done') conditions.push(isNotNull(calls.followedUpAtMs));
+      if (filter.teamId !== undefined) conditions.push(eq(calls.teamId, filter.teamId));
+      if (filter.agentId !== undefined) conditions.push(eq(calls.claimedBy, filter.agentId));
       if (filter.after) {
         const { createdAtMs, id } = filter.after;
         conditions.push(
@@ -127,5 +144,5 @@ function viewOfRow(row: {
     sha256: row.recording.sha256,
     expires_at: row.recording.expiresAtMs === null ? null : iso(row.recording.expiresAtMs),
   };
-  return viewOfCall(call, roomOfCall(call.id), contact, recording);
+  return viewOfCall(call, roomOfCall(call.id), contact, recording, row.call.followedUpAtMs);
 }

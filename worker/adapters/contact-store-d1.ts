@@ -1,7 +1,7 @@
 // Contacts in D1: the people whom calls are made to and taken from, and what each is known by.
 import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
-import { contactIdentities, contacts } from '../db/schema.ts';
+import { contactIdentities, contacts, contactTags } from '../db/schema.ts';
 import type { ContactIdentity } from '../domain/contact.ts';
 import type { ContactId } from '../domain/ids.ts';
 import type { Contact } from '../ports.ts';
@@ -10,6 +10,8 @@ import { queryable } from './database.ts';
 export type ContactStore = ReturnType<typeof createContactStore>;
 
 export interface StoredContact extends Contact {
+  /** In the order of the alphabet. */
+  readonly tags: readonly string[];
   readonly createdAtMs: number;
 }
 
@@ -19,13 +21,22 @@ export function createContactStore(db: DrizzleD1Database) {
   ): Promise<StoredContact[]> => {
     const ids = rows.map(({ id }) => id);
     const identities: (typeof contactIdentities.$inferSelect)[] = [];
+    const tags: (typeof contactTags.$inferSelect)[] = [];
     for (const some of queryable(ids)) {
-      const found = await db
-        .select()
-        .from(contactIdentities)
-        .where(inArray(contactIdentities.contactId, some))
-        .orderBy(asc(contactIdentities.kind), asc(contactIdentities.value));
-      identities.push(...found);
+      const [known, tagged] = await db.batch([
+        db
+          .select()
+          .from(contactIdentities)
+          .where(inArray(contactIdentities.contactId, some))
+          .orderBy(asc(contactIdentities.kind), asc(contactIdentities.value)),
+        db
+          .select()
+          .from(contactTags)
+          .where(inArray(contactTags.contactId, some))
+          .orderBy(asc(contactTags.tag)),
+      ]);
+      identities.push(...known);
+      tags.push(...tagged);
     }
     return rows.map(({ id, name, createdAtMs }) => ({
       id: id as ContactId,
@@ -34,6 +45,7 @@ export function createContactStore(db: DrizzleD1Database) {
       identities: identities
         .filter(({ contactId }) => contactId === id)
         .map(({ kind, value }) => ({ kind, value })),
+      tags: tags.filter(({ contactId }) => contactId === id).map(({ tag }) => tag),
     }));
   };
 
@@ -42,6 +54,17 @@ export function createContactStore(db: DrizzleD1Database) {
     async save(contact: Contact, atMs: number): Promise<void> {
       const [first, ...rest] = insertContact(db, contact, atMs);
       if (first) await db.batch([first, ...rest]);
+    },
+
+    /** Those that are not named are gone; a contact that does not exist gets none. */
+    async setTags(id: string, tags: readonly string[]): Promise<void> {
+      await db.batch([
+        db.delete(contactTags).where(eq(contactTags.contactId, id)),
+        db.insert(contactTags).select(
+          sql`SELECT DISTINCT contacts.id, tags.value FROM contacts, json_each(${JSON.stringify(tags)}) AS tags
+            WHERE contacts.id = ${id}`,
+        ),
+      ]);
     },
 
     async find(id: string): Promise<StoredContact | null> {

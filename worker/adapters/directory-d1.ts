@@ -15,6 +15,9 @@ export interface AgentChange {
   readonly name?: string | undefined;
   readonly role?: Role | undefined;
   readonly email?: string | null | undefined;
+  readonly skills?: readonly string[] | undefined;
+  readonly capacity?: number | undefined;
+  readonly ai?: Agent['ai'] | undefined;
 }
 
 export function createDirectory(db: DrizzleD1Database) {
@@ -196,10 +199,14 @@ export const numberFromRow = (row: typeof numbers.$inferSelect): BusinessNumber 
   createdAtMs: row.createdAtMs,
 });
 
+/** The JSON columns are written here alone, which is what makes the casts sound. */
 export const agentFromRow = (row: typeof agents.$inferSelect): Agent => ({
   id: row.id as AgentId,
   name: row.name,
   role: row.role,
   email: row.email,
+  skills: row.skills as string[],
+  capacity: row.capacity,
+  ai: row.ai as Agent['ai'],
   createdAtMs: row.createdAtMs,
 });

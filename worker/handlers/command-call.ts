@@ -20,7 +20,8 @@ export interface Seat {
  * Takes a ringing call for an agent. Whoever has the call may ask again, for instance after reloading a page, and gets a fresh
  * token.
  *
- * @throws Problem `call-taken` naming the winner, `call-over` naming the ending, `call-not-ringing`, `not-found`
+ * @throws Problem `call-taken` naming the winner, `call-over` naming the ending, `call-not-ringing`, `not-found`; where the call
+ * rings for others, `not-on-duty`, `agent-busy` or `not-rung`
  */
 export async function claimCall(services: Services, id: CallId, agent: Agent): Promise<Seat> {
   const identity = agentIdentity(agent.id);
@@ -37,10 +38,44 @@ export async function claimCall(services: Services, id: CallId, agent: Agent): P
   if (party && party.part !== 'supervisor') return seatFor(services, id, agent, 'colleague');
   const meantFor = call.connect && 'agent_id' in call.connect ? call.connect.agent_id : agent.id;
   if (meantFor !== agent.id) throw new Problem('forbidden', 'This call is for another agent');
-  if (!call.claimed_by) throw new Problem('call-not-ringing', `The call is ${call.state}`);
+  if (!call.claimed_by) throw await whyNotRung(services, call, agent);
   throw new Problem('call-taken', `${call.claimed_by.name} has this call`, {
     claimed_by: call.claimed_by,
   });
+}
+
+/** Why somebody who is asking for it does not get a call that nobody has. */
+async function whyNotRung(services: Services, call: CallView, agent: Agent): Promise<Problem> {
+  const isSearching = call.step === 'ring' || call.step === 'queue';
+  if (!isSearching) return new Problem('call-not-ringing', `The call is ${call.state}`);
+  const presences = await services.switchboard().presences();
+  const presence = presences.find(({ agent_id }) => agent_id === agent.id)?.presence ?? 'offline';
+  const isOff = presence === 'away' || presence === 'offline';
+  const code = isOff ? 'not-on-duty' : presence === 'busy' ? 'agent-busy' : 'not-rung';
+  const ringing = call.ringing_for?.length
+    ? 'it rings for somebody else'
+    : 'it rings for nobody now';
+  const detail = presence === 'available' ? ringing : `the agent is ${presence}`;
+  return new Problem(code, `The call does not ring for this agent: ${detail}`, { presence });
+}
+
+/**
+ * Sends a call that rings for an agent to the next one.
+ *
+ * @throws Problem `call-over` naming the ending, `call-not-ringing` where it does not ring for them, `not-found`
+ */
+export async function declineCall(services: Services, id: CallId, agent: Agent): Promise<CallView> {
+  const { call, wasRung } = await services.switchboard().decline(id, agent.id);
+  if (!call) throw new Problem('not-found', 'There is no call with this id');
+  if (wasRung) return call;
+  if (call.outcome) {
+    throw new Problem('call-over', `The call ended: ${call.outcome.reason}`, {
+      outcome: call.outcome,
+    });
+  }
+  const why =
+    call.ringing_for === null ? 'it rings for everybody' : 'it does not ring for this agent';
+  throw new Problem('call-not-ringing', `Nothing to decline: ${why}`);
 }
 
 /**

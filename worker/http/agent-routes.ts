@@ -1,6 +1,8 @@
 // `/v1/agents`: the people who answer calls.
 import { createRoute, z } from '@hono/zod-openapi';
 import { newSecret, sha256Hex } from '../adapters/sealed-secret.ts';
+import type { AgentChange } from '../adapters/directory-d1.ts';
+import type { Team } from '../adapters/team-store-d1.ts';
 import { iso } from '../call-view.ts';
 import type { AgentId } from '../domain/ids.ts';
 import { ROLES } from '../domain/roster.ts';
@@ -8,11 +10,14 @@ import { INVITATION_MS } from '../domain/session.ts';
 import { requireAdmin } from '../principal.ts';
 import type { Agent } from '../ports.ts';
 import type { Services } from '../services.ts';
-import { Problem, problemContent } from './problems.ts';
+import { invalidField, Problem, problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 
 const id = z.object({ id: z.string().min(1).max(64) });
+/** An AI agent runs on many machines. */
+const CAPACITY_MAX = 1_000;
 const noSuchAgent = problemContent('There is no such agent');
+const isAi = problemContent('It is an AI agent');
 const EMAIL_TAKEN = 'Another agent has this e-mail address';
 const emailTaken = problemContent(EMAIL_TAKEN);
 
@@ -28,14 +33,40 @@ const email = z
     description: 'How Cloudflare Access names them; without it they sign in by invitation',
   });
 
+const skills = z
+  .array(z.string().trim().min(1, 'a name, 1 to 64 characters').max(64))
+  .max(50)
+  .openapi({ description: 'What rules may ask for', example: ['portuguese', 'refunds'] });
+const capacity = z
+  .int()
+  .min(1, `1 to ${CAPACITY_MAX}`)
+  .max(CAPACITY_MAX, `1 to ${CAPACITY_MAX}`)
+  .openapi({ description: 'How many calls they have at once' });
+const ai = z
+  .object({ name: z.string().min(1).max(128), metadata: z.string().max(4_096).default('') })
+  .openapi({
+    description:
+      'An AI agent as it is registered with LiveKit, and what it is told; a team can have it as a member',
+  });
+
 const newAgent = z
-  .object({ name, role: role.default('agent'), email: email.nullable().default(null) })
+  .object({
+    name,
+    role: role.default('agent'),
+    email: email.nullable().default(null),
+    skills: skills.default([]),
+    capacity: capacity.default(1),
+    ai: ai.nullable().default(null),
+  })
   .openapi('NewAgent');
 const changedAgent = z
   .strictObject({
     name: name.optional(),
     role: role.optional(),
     email: email.nullable().optional(),
+    skills: skills.optional(),
+    capacity: capacity.optional(),
+    ai: ai.nullable().optional(),
   })
   .openapi('ChangedAgent');
 const agentView = z
@@ -44,6 +75,10 @@ const agentView = z
     name: z.string(),
     role,
     email: z.string().nullable(),
+    skills,
+    capacity,
+    ai: ai.nullable(),
+    teams: z.array(z.string()).openapi({ description: 'Ids of their teams' }),
     created_at: z.iso.datetime(),
   })
   .openapi('Agent');
@@ -53,11 +88,12 @@ const create = createRoute({
   path: '/agents',
   tags: ['set-up'],
   summary: 'Add an agent',
-  description: 'The key is shown this once; only its hash is kept.',
+  description:
+    'The key is shown this once; only its hash is kept. An AI agent has none: LiveKit dispatches it.',
   security: bearer,
   request: body(newAgent),
   responses: {
-    201: json('The agent and its key', agentView.extend({ key: z.string() })),
+    201: json('The agent and its key', agentView.extend({ key: z.string().nullable() })),
     ...refusals,
     409: emailTaken,
   },
@@ -87,6 +123,7 @@ const invite = createRoute({
     201: json('The link', z.object({ url: z.url(), expires_at: z.iso.datetime() })),
     ...refusals,
     404: noSuchAgent,
+    409: isAi,
   },
 });
 
@@ -113,6 +150,7 @@ const changeKey = createRoute({
     200: json('The new key', z.object({ id: z.string(), key: z.string() })),
     ...refusals,
     404: noSuchAgent,
+    409: isAi,
   },
 });
 
@@ -138,26 +176,30 @@ export function agentRoutes(services: Services) {
       ...c.req.valid('json'),
       createdAtMs: services.now(),
     };
+    requireOneKind(agent, agent);
     const key = newSecret('rla');
     const isAdded = await services.directory.addAgent(agent, await sha256Hex(key));
     if (!isAdded) throw new Problem('conflict', EMAIL_TAKEN);
-    return c.json({ ...view(agent), key }, 201);
+    await services.switchboard().peopleChanged();
+    return c.json({ ...view(agent, []), key: agent.ai ? null : key }, 201);
   });
   app.openapi(change, async (c) => {
     requireAdmin(c.var.principal);
     const { id } = c.req.valid('param');
-    const agent = await services.directory.changeAgent(id, c.req.valid('json'));
-    if (!agent && (await services.directory.findAgent(id))) {
-      throw new Problem('conflict', EMAIL_TAKEN);
-    }
-    if (!agent) throw new Problem('not-found', 'There is no agent with this id');
+    const changed = c.req.valid('json');
+    const known = await services.directory.findAgent(id);
+    if (!known) throw new Problem('not-found', 'There is no agent with this id');
+    requireOneKind(known, changed);
+    const agent = await services.directory.changeAgent(id, changed);
+    if (!agent) throw new Problem('conflict', EMAIL_TAKEN);
     await services.switchboard().peopleChanged();
-    return c.json(view(agent), 200);
+    return c.json(view(agent, await services.teams.list()), 200);
   });
   app.openapi(invite, async (c) => {
     requireAdmin(c.var.principal);
     const agent = await services.directory.findAgent(c.req.valid('param').id);
     if (!agent) throw new Problem('not-found', 'There is no agent with this id');
+    requirePersonal(agent);
     const token = newSecret('rli');
     const createdAtMs = services.now();
     const expiresAtMs = createdAtMs + INVITATION_MS;
@@ -169,12 +211,14 @@ export function agentRoutes(services: Services) {
   });
   app.openapi(list, async (c) => {
     requireAdmin(c.var.principal);
-    const agents = await services.directory.agents();
-    return c.json({ data: agents.map(view) }, 200);
+    const [agents, teams] = await Promise.all([services.directory.agents(), services.teams.list()]);
+    return c.json({ data: agents.map((agent) => view(agent, teams)) }, 200);
   });
   app.openapi(changeKey, async (c) => {
     requireAdmin(c.var.principal);
     const { id } = c.req.valid('param');
+    const agent = await services.directory.findAgent(id);
+    if (agent) requirePersonal(agent);
     const key = newSecret('rla');
     const isChanged = await services.directory.setAgentKey(id, await sha256Hex(key));
     if (!isChanged) throw new Problem('not-found', 'There is no agent with this id');
@@ -188,15 +232,39 @@ export function agentRoutes(services: Services) {
     if (!isRevoked) throw new Problem('not-found', 'There was never an agent with this id');
     await services.sessions.endAll(id);
     await services.switchboard().revokeAgent(id as AgentId);
+    await services.switchboard().peopleChanged();
     return c.body(null, 204);
   });
   return app;
 }
 
-const view = ({ id, name, role, email, createdAtMs }: Agent): z.infer<typeof agentView> => ({
-  id,
-  name,
-  role,
-  email,
-  created_at: iso(createdAtMs),
+/** What LiveKit dispatches stays that, signs in nowhere and may do no more than take calls. */
+function requireOneKind({ ai }: Pick<Agent, 'ai'>, changed: AgentChange): void {
+  if (changed.ai !== undefined && (changed.ai === null) !== (ai === null))
+    throw invalidField(
+      'ai',
+      ai
+        ? 'a name and metadata; a person is another agent'
+        : 'null for a person; an AI agent is another agent',
+    );
+  if (!ai) return;
+  if ((changed.role ?? 'agent') !== 'agent') throw invalidField('role', '`agent` for an AI agent');
+  if ((changed.email ?? null) !== null) throw invalidField('email', 'null for an AI agent');
+}
+
+/** @throws Problem `conflict` for what LiveKit dispatches */
+function requirePersonal({ ai }: Agent): void {
+  if (ai) throw new Problem('conflict', 'An AI agent has no key and does not sign in');
+}
+
+const view = (agent: Agent, teams: readonly Team[]): z.infer<typeof agentView> => ({
+  id: agent.id,
+  name: agent.name,
+  role: agent.role,
+  email: agent.email,
+  skills: [...agent.skills],
+  capacity: agent.capacity,
+  ai: agent.ai && { ...agent.ai },
+  teams: teams.flatMap(({ id, agentIds }) => (agentIds.includes(agent.id) ? [id] : [])),
+  created_at: iso(agent.createdAtMs),
 });

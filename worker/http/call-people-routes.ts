@@ -11,7 +11,7 @@ import {
   transferCall,
 } from '../handlers/call-people.ts';
 import type { Services } from '../services.ts';
-import { agentOf } from './call-routes.ts';
+import { agentOf } from './acting-agent.ts';
 import { problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 import { orNull } from '../or-null.ts';

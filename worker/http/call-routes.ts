@@ -5,9 +5,8 @@ import type { PageEnd } from '../adapters/call-reader-d1.ts';
 import { CALL_STATES } from '../domain/call.ts';
 import type { CallId } from '../domain/ids.ts';
 import { claimCall, endCall, joinCall } from '../handlers/command-call.ts';
-import type { Agent } from '../ports.ts';
-import { hasRole, requirePerson, type Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
+import { agentOf } from './acting-agent.ts';
 import { pageOf, pageQuery } from './paging.ts';
 import { Problem, problemContent } from './problems.ts';
 import { bearer, json, newRoutes, refusals } from './routes.ts';
@@ -30,6 +29,12 @@ const list = createRoute({
         .pipe(z.array(shownState))
         .optional()
         .openapi({ type: 'string', description: 'One or more states, comma-separated' }),
+      follow_up: z
+        .enum(['open', 'done'], 'open or done')
+        .optional()
+        .openapi({ description: '`open`: somebody should get back to the caller, and nobody has' }),
+      team_id: z.string().min(1).max(64).optional(),
+      agent_id: z.string().min(1).max(64).optional().openapi({ description: 'Who has or had it' }),
       ...pageQuery,
     }),
   },
@@ -73,7 +78,7 @@ const claim = createRoute({
     ...refusals,
     404: problemContent('There is no such call'),
     409: problemContent(
-      'Somebody else has it (`claimed_by`), it is over (`outcome`), or does not ring yet',
+      'Somebody else has it (`claimed_by`), it is over (`outcome`), or does not ring, at least not for you; the `type` says which',
     ),
   },
 });
@@ -113,9 +118,16 @@ const end = createRoute({
 export function callRoutes(services: Services) {
   const app = newRoutes();
   app.openapi(list, async (c) => {
-    const { state, limit, cursor } = c.req.valid('query');
+    const { state, follow_up, team_id, agent_id, limit, cursor } = c.req.valid('query');
     const after = cursor === undefined ? undefined : parseCursor(cursor);
-    const page = await services.calls.list({ states: state, after }, limit);
+    const filter = {
+      states: state,
+      followUp: follow_up,
+      teamId: team_id,
+      agentId: agent_id,
+      after,
+    };
+    const page = await services.calls.list(filter, limit);
     return c.json({ data: page.calls, next_cursor: page.next && writeCursor(page.next) }, 200);
   });
   app.openapi(show, async (c) => {
@@ -136,24 +148,6 @@ export function callRoutes(services: Services) {
     return c.json(await endCall(services, id, c.var.principal), 200);
   });
   return app;
-}
-
-/** The person who asks, or whom an admin names. */
-export async function agentOf(
-  services: Services,
-  principal: Principal,
-  agentId: string | undefined,
-): Promise<Agent> {
-  const { agent: asker } = principal;
-  if (asker && (agentId === undefined || !hasRole(principal, 'admin'))) return asker;
-  if (!hasRole(principal, 'admin')) return requirePerson(principal);
-  const field = {
-    field: 'agent_id',
-    expected: 'the id of an agent, since the key is of no person',
-  };
-  const agent = agentId === undefined ? null : await services.directory.findAgent(agentId);
-  if (!agent) throw new Problem('invalid-request', field.expected, { errors: [field] });
-  return agent;
 }
 
 const writeCursor = (end: PageEnd): string => btoa(`${end.createdAtMs}:${end.id}`);

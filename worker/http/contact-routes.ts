@@ -9,6 +9,8 @@ import { pageOf, pageQuery } from './paging.ts';
 import { Problem, problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 
+const TAGS_MAX = 50;
+
 const phone = z
   .string()
   .transform((value) => value.replaceAll(/[\s()+.-]/g, ''))
@@ -27,6 +29,7 @@ export const contactRecord = contactView
     bsuid: z.string().nullable().openapi({
       description: "The provider's id of the user; what users without a known number are called by",
     }),
+    tags: z.array(z.string()).openapi({ description: 'Rules may ask for them' }),
     created_at: z.iso.datetime(),
   })
   .openapi('ContactRecord');
@@ -93,6 +96,33 @@ const show = createRoute({
   },
 });
 
+const change = createRoute({
+  method: 'patch',
+  path: '/contacts/{id}',
+  tags: ['contacts'],
+  summary: 'Tag a contact',
+  description: 'All tags; those that are not named are gone. Rules ask for them by name.',
+  security: bearer,
+  request: {
+    params: z.object({ id: z.string().min(1).max(64) }),
+    ...body(
+      z
+        .strictObject({
+          tags: z
+            .array(z.string().trim().min(1, 'a tag, 1 to 64 characters').max(64))
+            .max(TAGS_MAX)
+            .openapi({ example: ['vip'] }),
+        })
+        .openapi('ChangedContact'),
+    ),
+  },
+  responses: {
+    200: json('The contact', contactRecord),
+    ...refusals,
+    404: problemContent('There is no such contact'),
+  },
+});
+
 export function contactRoutes(services: Services) {
   const app = newRoutes();
   app.openapi(create, async (c) => {
@@ -111,6 +141,11 @@ export function contactRoutes(services: Services) {
   app.openapi(show, async (c) => {
     return c.json(view(await findContact(services, c.req.valid('param').id)), 200);
   });
+  app.openapi(change, async (c) => {
+    const { id } = c.req.valid('param');
+    await services.contacts.setTags(id, c.req.valid('json').tags);
+    return c.json(view(await findContact(services, id)), 200);
+  });
   return app;
 }
 
@@ -128,6 +163,7 @@ function view(contact: StoredContact): z.infer<typeof contactRecord> {
     name: contact.name,
     phone: address.phone ?? null,
     bsuid: address.bsuid ?? null,
+    tags: [...contact.tags],
     created_at: iso(contact.createdAtMs),
   };
 }
