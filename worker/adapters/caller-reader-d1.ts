@@ -1,7 +1,7 @@
 // Who a caller is and what rules may ask about them, read from D1 at once: the caller waits for it.
 import { inArray, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
-import { calls, contactIdentities, contactTags } from '../db/schema.ts';
+import { contactIdentities } from '../db/schema.ts';
 import type { ContactIdentity } from '../domain/contact.ts';
 import type { AgentId, ContactId } from '../domain/ids.ts';
 import { queryable } from './database.ts';
@@ -20,23 +20,24 @@ export interface KnownCaller {
 /** The contact that any of the identities belongs to, the first identity that is known deciding. */
 export type FindCaller = (identities: readonly ContactIdentity[]) => Promise<KnownCaller | null>;
 
+/** Drizzle leaves the table out where a query names only one; inside of another query that would be another column. */
+const own = sql.raw('contact_identities.contact_id');
+
 export function createCallerReader(db: DrizzleD1Database) {
-  const contactId = contactIdentities.contactId;
   const select = () =>
     db
       .select({
         kind: contactIdentities.kind,
         value: contactIdentities.value,
-        contactId,
-        tags: sql<string>`(SELECT json_group_array(${contactTags.tag}) FROM ${contactTags}
-          WHERE ${contactTags.contactId} = ${contactId})`,
-        lastAgentId: sql<string | null>`(SELECT ${calls.claimedBy} FROM ${calls}
-          WHERE ${calls.contactId} = ${contactId} AND ${calls.answeredAtMs} IS NOT NULL AND ${calls.claimedBy} IS NOT NULL
-          ORDER BY ${calls.answeredAtMs} DESC LIMIT 1)`,
+        contactId: contactIdentities.contactId,
+        tags: sql<string>`(SELECT json_group_array(tag) FROM contact_tags WHERE contact_tags.contact_id = ${own})`,
+        lastAgentId: sql<string | null>`(SELECT claimed_by FROM calls
+          WHERE calls.contact_id = ${own} AND answered_at_ms IS NOT NULL AND claimed_by IS NOT NULL
+          ORDER BY answered_at_ms DESC LIMIT 1)`,
         // Somebody had the call, as the first releases tell it, or spoke in it.
-        isReturning: sql<number>`EXISTS (SELECT 1 FROM ${calls}
-          WHERE ${calls.contactId} = ${contactId} AND ${calls.answeredAtMs} IS NOT NULL
-            AND (${calls.claimedBy} IS NOT NULL OR json_extract(${calls.data}, '$.talkedAtMs') IS NOT NULL))`,
+        isReturning: sql<number>`EXISTS (SELECT 1 FROM calls
+          WHERE calls.contact_id = ${own} AND answered_at_ms IS NOT NULL
+            AND (claimed_by IS NOT NULL OR json_extract(data, '$.talkedAtMs') IS NOT NULL))`,
       })
       .from(contactIdentities);
 
