@@ -114,6 +114,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
 /** Of those, what only a person does: a program that may do as much is nobody who could. */
 export const FOR_PEOPLE: ReadonlySet<string> = new Set([
   'POST /v1/calls/:id/claim',
+  'POST /v1/calls/:id/decline',
   'POST /v1/calls/:id/join',
   'GET /v1/calls/:id/recording',
 ]);

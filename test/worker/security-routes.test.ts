@@ -175,6 +175,14 @@ async function statusOf(route: string, credential: Credential): Promise<number> 
   return response.status;
 }
 
+/** Nobody else is meant by `me`. */
+const FOR_ONESELF = 'PUT /v1/agents/me/presence';
+const OF_NOBODY: ReadonlySet<Credential> = new Set([
+  'program of the role agent',
+  'program of the role admin',
+  'ADMIN_API_KEY',
+]);
+
 /** 403 is for those who are known and may not. */
 function expectedOf(route: string, access: Access, credential: Credential): 'in' | 401 | 403 {
   if (access === 'anyone') return 'in';
@@ -183,6 +191,7 @@ function expectedOf(route: string, access: Access, credential: Credential): 'in'
     if (!role) return 401;
     const isForeign =
       credential === 'session of an admin without CSRF token' && !route.startsWith('GET ');
+    if (route === FOR_ONESELF && OF_NOBODY.has(credential)) return 403;
     if (FOR_PEOPLE.has(route) && credential === 'program of the role agent') return 403;
     const isEnough = ROLES.indexOf(role) >= ROLES.indexOf(access);
     return isEnough && !isForeign ? 'in' : 403;

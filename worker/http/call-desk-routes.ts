@@ -9,6 +9,9 @@ import { Problem, problemContent } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 
 const params = z.object({ id: z.string().min(1).max(64) });
+const done = z
+  .object({ done: z.boolean().openapi({ description: 'False: nobody has yet' }) })
+  .openapi('FollowUp');
 const noSuchCall = problemContent('There is no such call');
 
 const decline = createRoute({
@@ -39,9 +42,10 @@ const followUp = createRoute({
   path: '/calls/{id}/follow-up',
   tags: ['calls'],
   summary: 'Say that somebody got back to the caller',
-  description: '`false` puts the call back on the list of `GET /v1/calls?follow_up=open`.',
+  description:
+    'It goes from the list of `GET /v1/calls?follow_up=open`, or comes back with `done: false`.',
   security: bearer,
-  request: { params, ...body(z.object({ done: z.boolean() }).openapi('FollowUp')) },
+  request: { params, ...body(done) },
   responses: {
     200: json('The call', callView),
     ...refusals,
