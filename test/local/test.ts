@@ -8,6 +8,7 @@ import { buildAssets } from './build-assets.ts';
 import { writeClient } from './client.ts';
 import { findChromium, NO_CHROMIUM } from './chromium.ts';
 import { findSoundTool, noSoundTool, SOUND_TOOLS } from './sound-tools.ts';
+import { installSampleAgent } from '../support/sample-agent.ts';
 import { externalLiveKit, findLiveKitServer, SetupError } from './livekit-server.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -69,6 +70,7 @@ async function prepareWholeProcessTests(): Promise<void> {
     `network namespaces: ${namespaces === undefined ? 'there' : `${namespaces}; the test of a real NAT is skipped`}`,
   );
   console.log(`Chromium: ${findChromium() ?? `${NO_CHROMIUM}; the browser tests are skipped`}`);
+  await installSampleAgent(console.log);
   for (const tool of SOUND_TOOLS)
     console.log(`${tool}: ${findSoundTool(tool) ?? `${noSoundTool(tool)}; its test is skipped`}`);
 }

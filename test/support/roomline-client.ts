@@ -33,6 +33,8 @@ export type CallView = {
   waiting_since: string | null;
   /** When somebody first spoke with the caller. */
   talked_at: string | null;
+  ai: { name: string; identity: string } | null;
+  summary: string | null;
   created_at: string;
   ringing_at: string | null;
   answered_at: string | null;
