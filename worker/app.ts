@@ -30,6 +30,7 @@ import { relayConnectRoute } from './http/relay-connect-route.ts';
 import { relayRoutes } from './http/relay-routes.ts';
 import { logRequests } from './http/request-log.ts';
 import { newRoutes } from './http/routes.ts';
+import { ruleExplainRoute } from './http/rule-explain-route.ts';
 import { ruleRoutes } from './http/rule-routes.ts';
 import { startCallRoute } from './http/start-call-route.ts';
 import { statsRoutes } from './http/stats-routes.ts';
@@ -89,6 +90,7 @@ export function createApp(services: Services) {
   app.route('/v1', agentRoutes(services));
   app.route('/v1', teamRoutes(services));
   app.route('/v1', ruleRoutes(services));
+  app.route('/v1', ruleExplainRoute(services));
   app.route('/v1', contactRoutes(services));
   app.route('/v1', permissionRoutes(services));
   app.route('/v1', moneyRoutes(services));

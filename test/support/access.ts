@@ -75,6 +75,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   'GET /v1/rules/:version': 'supervisor',
   'PUT /v1/rules': 'admin',
   'POST /v1/rules/check': 'supervisor',
+  'POST /v1/rules/explain': 'supervisor',
   'GET /v1/agents': 'admin',
   'POST /v1/agents': 'admin',
   'PATCH /v1/agents/:id': 'admin',

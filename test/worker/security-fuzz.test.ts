@@ -189,6 +189,10 @@ describe('a request of the API', () => {
     [`PUT /v1/teams/${TEAM_ID}/members`]: [{ agent_ids: [] }],
     'PUT /v1/rules': [{ version: 0, rules: RULES }, { rules: RULES }],
     'POST /v1/rules/check': [{ rules: RULES }],
+    'POST /v1/rules/explain': [
+      { number_id: numberId, from: '+351910000001', at: '2026-03-29T01:30:00Z', payload: 'order' },
+      { number_id: numberId, contact_id: contactId, available_teams: [TEAM_ID], rules: RULES },
+    ],
     'POST /v1/relays': [{ id: 'relay-f' }],
     'POST /v1/webhooks': [{ url: 'https://crm.example.com/calls', events: ['call.ended'] }],
     [`PATCH /v1/webhooks/${CALL_ID}`]: [

@@ -39,6 +39,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PUT /v1/teams/:id/members': { agent_ids: [] },
   // What holds without rules, as the calls of other tests need it.
   'PUT /v1/rules': { rules: { rules: [], otherwise: [{ ring: { everyone: true } }] } },
+  'POST /v1/rules/explain': { number_id: 'nope' },
   'POST /v1/rules/check': { rules: { rules: [], otherwise: [{ reject: {} }] } },
   'POST /v1/relays': { id: 'relay-9' },
   'POST /v1/numbers': NUMBER,

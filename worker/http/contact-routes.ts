@@ -11,7 +11,8 @@ import { bearer, body, json, newRoutes, refusals } from './routes.ts';
 
 const TAGS_MAX = 50;
 
-const phone = z
+/** Of a user, with what people write between the digits. */
+export const phone = z
   .string()
   .transform((value) => value.replaceAll(/[\s()+.-]/g, ''))
   .refine(isPhone, 'a phone number with its country code, at most 15 digits')

@@ -7,7 +7,7 @@ import { requireAdmin, requireRole } from '../principal.ts';
 import type { Services } from '../services.ts';
 import { invalidRequest, Problem, problemContent, problemSchema } from './problems.ts';
 import { bearer, body, json, newRoutes, refusals } from './routes.ts';
-import { rules, stepsDocument } from './rule-schema.ts';
+import { rules } from './rule-schema.ts';
 
 const version = z.int().min(0, 'a version, as `GET /v1/rules` shows it');
 
@@ -20,7 +20,8 @@ const rulesView = z
   })
   .openapi('Rules');
 
-const rulesProblem = {
+/** What a set is refused with. */
+export const rulesProblem = {
   description: 'The set is refused as a whole; `errors` has everything that is wrong with it',
   content: {
     'application/problem+json': {
@@ -99,7 +100,6 @@ const check = createRoute({
 
 export function ruleRoutes(services: Services) {
   const app = newRoutes();
-  app.openAPIRegistry.registerComponent('schemas', 'RuleSteps', stepsDocument);
   app.openapi(show, async (c) => {
     requireRole(c.var.principal, 'supervisor');
     return c.json(view(await services.rules.current()), 200);

@@ -20,7 +20,10 @@ function describe(schema: z.ZodType, isSteps: (path: string) => boolean): JsonSc
   return described;
 }
 
-export const stepsDocument = describe(steps, (path) => path.endsWith('keys.additionalProperties'));
+export const ruleSteps = steps.openapi(
+  'RuleSteps',
+  describe(steps, (path) => path.endsWith('keys.additionalProperties')),
+);
 
 const STEP_LISTS: ReadonlySet<string> = new Set([
   'properties.rules.items.properties.steps',
