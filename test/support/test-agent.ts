@@ -73,11 +73,12 @@ export class TestAgent {
       agent.#over.abort();
     });
     await room.connect(seat.livekit_url, seat.token, { autoSubscribe: true, dynacast: false });
-    if (!options.isListenOnly) await agent.#publish();
+    if (!options.isListenOnly) await agent.publish();
     return agent;
   }
 
-  async #publish(): Promise<void> {
+  /** Publishes the microphone, for one who joined to listen only. */
+  async publish(): Promise<void> {
     this.#source = new AudioSource(SAMPLE_RATE_HZ, 1, QUEUE_MS);
     const track = LocalAudioTrack.createAudioTrack('microphone', this.#source);
     const options = new TrackPublishOptions({ source: TrackSource.SOURCE_MICROPHONE, dtx: false });
