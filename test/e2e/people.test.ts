@@ -42,11 +42,11 @@ afterAll(() => {
 const tell = <T>(by: RoomlineClient, { call }: AnsweredCall, what: string, body: object = {}) =>
   by.request<T>('POST', `/v1/calls/${call.id}/${what}`, body);
 
-/** Waits until Ben's client rings for a call. */
-const rings = ({ call }: AnsweredCall) =>
+/** Waits until Ben's client rings for a call that somebody else has. */
+const rings = ({ call }: AnsweredCall, event: 'transferring' | 'consulting') =>
   ben.events.first(
     'ring for Ben',
-    (notice) => notice.type === 'ring' && notice.call.id === call.id,
+    (notice) => notice.type === 'ring' && notice.event === event && notice.call.id === call.id,
   );
 
 const entries = ({ call }: AnsweredCall, type: string, count = 1) =>
@@ -79,7 +79,7 @@ async function heardUntil({ phone }: AnsweredCall, hz: number): Promise<number> 
 
 it('a transfer: the agent is not heard from the first ring on, and the colleague is', async () => {
   const call = await scene.talk();
-  const ringing = rings(call);
+  const ringing = rings(call, 'transferring');
   const isRingBack = callerHears(call, RING_BACK_HZ);
   await tell(scene.ana, call, 'transfer', { to: { agent_id: ben.id }, summary: 'a refund' });
   expect((await ringing).call.summary).toBe('a refund');
@@ -94,7 +94,7 @@ it('a transfer: the agent is not heard from the first ring on, and the colleague
 
 it('a consultation: the caller hears the hold sound alone, until all three talk', async () => {
   const call = await scene.talk();
-  const ringing = rings(call);
+  const ringing = rings(call, 'consulting');
   const isHeld = callerHears(call, HOLD_HZ);
   await tell(scene.ana, call, 'consult', { to: { agent_id: ben.id } });
   await ringing;

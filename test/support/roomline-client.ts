@@ -31,8 +31,6 @@ export type CallView = {
   /** Ids of agents; null where every agent may take it. */
   ringing_for: string[] | null;
   waiting_since: string | null;
-  /** What whoever handed the call over says of it. */
-  summary: string | null;
   /** When somebody first spoke with the caller. */
   talked_at: string | null;
   ai: { name: string; identity: string } | null;

@@ -2,7 +2,7 @@
 import type { Call, Claim } from './call.ts';
 import { without, type NewJob } from './change.ts';
 import type { PendingJob } from './job.ts';
-import type { Party, People } from './people.ts';
+import { isAudible, type Party, type People } from './people.ts';
 
 /** A page reload looks like leaving and takes a few seconds. */
 const GRACE_LEFT_MS = 5_000;
@@ -30,8 +30,12 @@ export function withPeople(call: Call, changed: Partial<People>): Call {
   return dueAtMs === Infinity ? rest : { ...rest, timers: { ...rest.timers, party: dueAtMs } };
 }
 
-export const withParty = (call: Call, party: Party): Call =>
-  withPeople(call, { parties: [...withoutParty(call, party.identity), party] });
+/** The call with somebody as what they are in it by now. */
+export function withParty(call: Call, party: Party): Call {
+  const seated = withPeople(call, { parties: [...withoutParty(call, party.identity), party] });
+  const heard = call.heard.filter((identity) => identity !== party.identity);
+  return isAudible(party) ? seated : { ...seated, heard };
+}
 
 export const withoutParty = ({ people }: Call, identity: string): Party[] =>
   people.parties.filter((party) => party.identity !== identity);

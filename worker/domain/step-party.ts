@@ -6,7 +6,6 @@ import { describeTo, nobodyFor, searchFor } from './colleague.ts';
 import type { Desk } from './desk.ts';
 import {
   consultedIn,
-  isAudible,
   isConsulting,
   partyOf,
   strangersIn,
@@ -68,7 +67,7 @@ function onConsult(
   desk: Desk,
   nowMs: number,
 ): Answer | Refused {
-  if (!call.claim) return refuse('nobody-has-it');
+  if (!call.claim || !call.heard.includes(call.claim.identity)) return refuse('nobody-has-it');
   // AI agents must not listen to what is said about the caller.
   const strangers = strangersIn(call);
   const alone = strangers.reduce(expelled, call);
@@ -191,11 +190,7 @@ function onSupervise(
     // Whoever only listens is hidden in the room, so nobody says when they come.
     dueAtMs: isComing ? nowMs + SUPERVISOR_JOIN_MS : null,
   };
-  const seated = withParty(admitted(call, identity), party);
-  const heard = isAudible(party)
-    ? seated.heard
-    : seated.heard.filter((other) => other !== identity);
-  const next = withGrace(call, { ...seated, heard }, 'left', nowMs);
+  const next = withGrace(call, withParty(admitted(call, identity), party), 'left', nowMs);
   // A repeated request gets a new token, and changes nothing else.
   if (known?.mode === mode && !isComing) return null;
   const jobs: NewJob[] = known && known.mode !== mode ? [permit(party, nowMs)] : [];

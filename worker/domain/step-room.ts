@@ -247,10 +247,9 @@ function unclaimed(call: Call, nowMs: number): { call: Call; add: NewJob[] } {
   const timers = without(call.timers, 'claim');
   return {
     call: {
-      ...call,
+      ...expelled(call, claim.identity),
       state: call.state === 'claimed' ? 'ringing' : call.state,
       claim: null,
-      excluded: [...call.excluded, claim.identity],
       timers: search && !search.isForEverybody ? { ...timers, step: search.untilMs } : timers,
     },
     add: [
