@@ -62,7 +62,8 @@ export class People {
     if (!known) return [{ type: 'joined', identity }];
     if (known.sid === sid) return [];
     return [
-      { type: 'left', identity, why: 'left' },
+      // Whoever leaves on purpose is reported as gone before they come back.
+      { type: 'left', identity, why: 'lost' },
       { type: 'joined', identity },
     ];
   }

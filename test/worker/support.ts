@@ -176,6 +176,11 @@ export class Outside {
   /** What the endpoint `https://rules.test` of a user was asked, newest last, and what it answers: 204 when nothing is left. */
   readonly asked: { headers: Record<string, string>; body: string }[] = [];
   readonly endpointAnswers: (() => Response)[] = [];
+  /** AI agents that were sent for, by room, each with whoever came of it. */
+  readonly dispatches: Record<
+    string,
+    { id: string; agentName: string; metadata: string; identity: string }[]
+  > = {};
   /** Who is in which room, each with a microphone track. */
   readonly participants: Record<string, string[]> = {};
   /** Answers of the provider per action, used up in order; 200 success afterwards. */
@@ -195,6 +200,7 @@ export class Outside {
         const method = url.pathname.split('/').at(-1) ?? '';
         const call = { method, body: JSON.parse(body) as Record<string, unknown> };
         this.rooms.push(call);
+        if (method.endsWith('Dispatch')) return Response.json(this.#dispatch(method, call.body));
         if (method !== 'ListParticipants') return Response.json({});
         const identities = this.participants[String(call.body.room)] ?? [];
         const tracks = [{ source: 'MICROPHONE' }];
@@ -216,6 +222,25 @@ export class Outside {
       const answer = this.answers[action.action]?.shift();
       return answer ? answer() : Response.json({ messaging_product: 'whatsapp', success: true });
     });
+  }
+
+  #dispatch(method: string, body: Record<string, unknown>): object {
+    const { room, agentName, metadata = '', dispatchId } = body as Record<string, string>;
+    const known = (this.dispatches[room ?? ''] ??= []);
+    if (method === 'ListDispatch') {
+      const agentDispatches = known.map(({ identity, ...dispatch }) => ({
+        ...dispatch,
+        state: { jobs: [{ state: { participantIdentity: identity } }] },
+      }));
+      return { agentDispatches };
+    }
+    if (method === 'DeleteDispatch') {
+      this.dispatches[room ?? ''] = known.filter(({ id }) => id !== dispatchId);
+      return {};
+    }
+    const id = unique('AD_');
+    known.push({ id, agentName: agentName ?? '', metadata, identity: `agent-${id}` });
+    return { id };
   }
 
   graphActions(callId: string): string[] {

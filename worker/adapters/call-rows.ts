@@ -2,6 +2,7 @@
 // is live and shrinks to a few facts once it is settled.
 import { isSettled, type Call, type Claim } from '../domain/call.ts';
 import { NOBODY_ELSE } from '../domain/people.ts';
+import type { PendingJob } from '../domain/job.ts';
 import { QUIET } from '../domain/step-audio.ts';
 import { NO_POLICY } from '../domain/step-inbound.ts';
 import { NO_REMARKS } from '../domain/step-remark.ts';
@@ -198,10 +199,16 @@ export function callFromRow(row: Row): Call {
     flow: null,
     isRecordingKept: false,
     timers: {},
-    pending: [],
     nextJobId: 1,
     ...data,
+    pending: (data.pending ?? []).map((entry) => withTarget(entry, data.target)),
   };
 }
+
+/** The release before this one took the AI agent of a dispatch from the call. */
+const withTarget = (entry: PendingJob, target: Call['target'] | undefined): PendingJob =>
+  entry.job.lane === 'room' && entry.job.action === 'dispatch' && target?.kind === 'ai'
+    ? { ...entry, job: { ...entry.job, ai: { name: target.name, metadata: target.metadata } } }
+    : entry;
 
 const isConnected = (state: Call['state']): boolean => state === 'accepting' || state === 'active';

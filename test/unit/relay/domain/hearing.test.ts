@@ -81,9 +81,9 @@ describe('people', () => {
   it('come back before the end of their last stay is reported', () => {
     const people = new People();
     people.apply(update());
-    expect(people.apply(update({ sid: 'PA_2' })).map(({ type }) => type)).toEqual([
-      'left',
-      'joined',
+    expect(people.apply(update({ sid: 'PA_2' }))).toEqual([
+      { type: 'left', identity: 'anna', why: 'lost' },
+      { type: 'joined', identity: 'anna' },
     ]);
     expect(people.apply(update({ sid: 'PA_1', left: 'left' }))).toEqual([]);
     expect([...people.all()]).toMatchObject([{ sid: 'PA_2' }]);
