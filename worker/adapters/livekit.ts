@@ -233,7 +233,8 @@ const supervisorGrant = (mode: SupervisionMode) => ({
 
 /**
  * Of somebody who is in the room. Who has been seen there stays visible, also when they only listen.
- * Observed: livekit-server 1.13.5 tells others of a participant who is hidden no more, but not of one who becomes hidden.
+ * Spec: livekit-server 1.13.5, `broadcastParticipantState`: others are told of a participant who is hidden no more, and nothing of
+ * one who becomes hidden.
  */
 const permissionOf = (mode: SupervisionMode) => ({
   canSubscribe: true,
