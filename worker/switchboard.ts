@@ -30,6 +30,7 @@ import {
   type Offer,
   type Termination,
 } from './domain/call.ts';
+import { queuesOf, type Queue } from './domain/desk.ts';
 import { searchOf } from './domain/flow.ts';
 import {
   type AgentId,
@@ -263,6 +264,12 @@ export class Switchboard extends DurableObject<Env> {
     await this.#book.load();
     await this.#people.prepare(null);
     return this.#people.presences();
+  }
+
+  /** Who waits for which team. */
+  async queues(): Promise<Queue[]> {
+    await this.#book.load();
+    return queuesOf(this.#book.calls());
   }
 
   /** Agents, teams or rules were changed in the record. */

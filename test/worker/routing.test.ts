@@ -324,3 +324,33 @@ it('missed callers are on a list until somebody got back to them', async () => {
     409,
   );
 });
+
+it('the statistics tell who waits for which team, who is at work, and how long callers waited', async () => {
+  interface Stats {
+    queues: { team_id: string; waiting: number; longest_wait_ms: number }[];
+    agents: Record<string, number>;
+    today: { teams: { team_id: string; calls: number; talked: number; abandoned: number }[] };
+  }
+  const stats = async () => (await api<Stats>('GET', '/v1/stats')).body;
+  await ana.listen();
+  await rule({ steps: [{ queue: { team } }] });
+  const taken = await callIn(scene);
+  await ringingFor(taken.id, [ana.id]);
+  await talk(scene, ana, taken.id);
+  const [one, two] = [await callIn(scene), await callIn(scene)];
+  const during = await stats();
+  expect(during.queues).toEqual([
+    { team_id: team, waiting: 2, longest_wait_ms: expect.any(Number) as number },
+  ]);
+  expect(during.queues[0]?.longest_wait_ms).toBeGreaterThanOrEqual(0);
+  expect(during.agents).toMatchObject({ busy: 1, 'wrap-up': 0 });
+  expect(during.agents['offline']).toBeGreaterThanOrEqual(2);
+  for (const { id, wacid } of [one, two, taken]) await hangUp(wacid, id);
+  const after = await stats();
+  expect(after.queues).toEqual([]);
+  expect(after.today.teams.find(({ team_id }) => team_id === team)).toMatchObject({
+    calls: 3,
+    talked: 1,
+    abandoned: 2,
+  });
+});

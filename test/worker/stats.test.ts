@@ -198,12 +198,16 @@ describe('the figures', () => {
     reason?: string;
     result?: string;
     state?: string;
+    teamId?: string;
+    talkedAfterMs?: number;
+    endedBy?: string;
   }): Promise<void> {
-    const { atMs, direction = 'inbound', waitMs, state = 'ended' } = call;
+    const { atMs, direction = 'inbound', waitMs, state = 'ended', talkedAfterMs } = call;
     const isEnded = state === 'ended';
     await testEnv.DB.prepare(
-      `INSERT INTO calls (id, version, state, is_live, direction, number_id, created_at_ms, answered_at_ms, result, reason, data)
-       VALUES (?, 1, ?, 0, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO calls (id, version, state, is_live, direction, number_id, created_at_ms, answered_at_ms, result, reason, team_id,
+         ended_by, data)
+       VALUES (?, 1, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
       .bind(
         unique('call-'),
@@ -214,7 +218,12 @@ describe('the figures', () => {
         waitMs === undefined ? null : atMs + waitMs,
         isEnded ? (call.result ?? 'success') : null,
         isEnded ? (call.reason ?? 'caller-hung-up') : null,
-        JSON.stringify({ offeredAtMs: atMs }),
+        call.teamId ?? null,
+        call.endedBy ?? null,
+        JSON.stringify({
+          offeredAtMs: atMs,
+          ...(talkedAfterMs === undefined ? {} : { talkedAtMs: atMs + talkedAfterMs }),
+        }),
       )
       .run();
   }
@@ -263,13 +272,39 @@ describe('the figures', () => {
     ]);
   });
 
+  it('of teams tell who waited how long until somebody spoke with them, and who left before', async () => {
+    for (let index = 0; index < 20; index++) {
+      const talkedAfterMs = 1_000 * (((index * 7) % 20) + 1);
+      await insert({ atMs: FROM_MS, teamId: 'sales', talkedAfterMs, endedBy: 'caller' });
+    }
+    const missed = { atMs: FROM_MS, reason: 'abandoned', result: 'client_error' };
+    await insert({ ...missed, teamId: 'sales', endedBy: 'caller' });
+    await insert({ ...missed, teamId: 'sales', reason: 'no-answer', endedBy: 'system' });
+    await insert({ ...missed, teamId: 'support', endedBy: 'caller' });
+    await insert({ ...missed, endedBy: 'caller' });
+    await insert({ atMs: FROM_MS, direction: 'outbound', teamId: 'sales', talkedAfterMs: 1 });
+    await insert({ atMs: FROM_MS, state: 'active', teamId: 'sales', talkedAfterMs: 1 });
+    const { periods } = await readStats(db(), [FROM_MS, FROM_MS + 1]);
+    expect(periods[0].teams).toEqual([
+      {
+        teamId: 'sales',
+        calls: 22,
+        talked: 20,
+        abandoned: 1,
+        waitMs: { p50: 10_000, p95: 19_000 },
+      },
+      { teamId: 'support', calls: 1, talked: 0, abandoned: 1, waitMs: null },
+    ]);
+    expect(periods[1].teams).toEqual([]);
+  });
+
   it('come from indexes', async () => {
     const prepare = vi.spyOn(testEnv.DB, 'prepare');
     await readStats(db(), [FROM_MS, FROM_MS]);
     const queries = prepare.mock.calls.map(([sql]) => sql);
     prepare.mockRestore();
     const ofCalls = queries.filter((sql) => sql.includes('from "calls"'));
-    expect(ofCalls).toHaveLength(5);
+    expect(ofCalls).toHaveLength(7);
     for (const sql of ofCalls) {
       const params = sql
         .split('?')

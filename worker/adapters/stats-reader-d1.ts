@@ -5,6 +5,7 @@ import { calls, numbers } from '../db/schema.ts';
 import type { Call, CallState } from '../domain/call.ts';
 import type { NumberId } from '../domain/ids.ts';
 import type { Outcome } from '../domain/outcome.ts';
+import { selectTeams, teamStatsFromRows, type TeamStats } from './team-stats-d1.ts';
 
 export type LiveState = Exclude<CallState, 'tombstone' | 'ending' | 'ended'>;
 
@@ -27,6 +28,7 @@ export interface PeriodStats {
   readonly outbound: DirectionStats;
   /** The most frequent first. */
   readonly outcomes: readonly OutcomeCount[];
+  readonly teams: readonly TeamStats[];
 }
 
 export interface Stats {
@@ -45,18 +47,23 @@ export async function readStats(
   periodsFromMs: readonly [number, number],
 ): Promise<Stats> {
   const [first, second] = periodsFromMs;
-  const [live, [number], outcomes1, waits1, outcomes2, waits2] = await db.batch([
+  const [live, [number], outcomes1, waits1, teams1, outcomes2, waits2, teams2] = await db.batch([
     selectLive(db),
     db.select({ id: numbers.id }).from(numbers).limit(1),
     selectOutcomes(db, first),
     selectWaits(db, first),
+    selectTeams(db, first),
     selectOutcomes(db, second),
     selectWaits(db, second),
+    selectTeams(db, second),
   ]);
   return {
     live: live.filter(({ state }) => state !== 'ending') as Stats['live'],
     unconfirmedEnds: live.find(({ state }) => state === 'ending')?.calls ?? 0,
-    periods: [period(first, outcomes1, waits1), period(second, outcomes2, waits2)],
+    periods: [
+      { ...period(first, outcomes1, waits1), teams: teamStatsFromRows(teams1) },
+      { ...period(second, outcomes2, waits2), teams: teamStatsFromRows(teams2) },
+    ],
     numberId: (number?.id ?? null) as NumberId | null,
   };
 }
@@ -120,7 +127,7 @@ function period(
   fromMs: number,
   outcomes: readonly OutcomeRow[],
   waits: readonly WaitRow[],
-): PeriodStats {
+): Omit<PeriodStats, 'teams'> {
   const of = (direction: Call['direction']): DirectionStats => {
     const rows = outcomes.filter((row) => row.direction === direction);
     const wait = waits.find((row) => row.direction === direction);

@@ -82,6 +82,30 @@ export function waitingCalls(calls: Iterable<Call>): { id: CallId; search: Searc
   return waiting.toSorted(compareSearches);
 }
 
+/** Calls that look for somebody of a team and have nobody yet. */
+export interface Queue {
+  readonly team: string;
+  readonly calls: number;
+  /** Since when the one waits that has waited longest, in epoch ms. */
+  readonly sinceMs: number;
+}
+
+/** @returns one entry for each team that is waited for */
+export function queuesOf(calls: Iterable<Call>): Queue[] {
+  const queues = new Map<string, Queue>();
+  for (const { search } of waitingCalls(calls)) {
+    const { team, sinceMs } = search;
+    if (team === null) continue;
+    const queue = queues.get(team) ?? { team, calls: 0, sinceMs };
+    queues.set(team, {
+      team,
+      calls: queue.calls + 1,
+      sinceMs: Math.min(queue.sinceMs, sinceMs),
+    });
+  }
+  return [...queues.values()].toSorted((one, other) => (one.team < other.team ? -1 : 1));
+}
+
 /** Whether a member could be rung at all. */
 export const isAtWork = (member: Member, calls: number, nowMs: number): boolean =>
   member.isConnected &&
