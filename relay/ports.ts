@@ -98,7 +98,8 @@ export type TransferState = '' | 'asked' | 'ringing' | 'failed';
 export type RoomHandlers = {
   /** We are in the room and can send. */
   onJoined: () => void;
-  onParticipantJoined: (identity: string) => void;
+  /** `aiName`: of an AI agent, as `domain/audience.ts` says. */
+  onParticipantJoined: (identity: string, aiName?: string) => void;
   onParticipantLeft: (identity: string, why: LeftWhy) => void;
   /** Somebody who must not be heard publishes audio; said once per stay. */
   onPublisherSkipped: (identity: string) => void;

@@ -283,7 +283,13 @@ export const relayEvent = z.discriminatedUnion('type', [
     /** For people: how it broke. */
     detail: z.string().max(500).optional(),
   }),
-  z.object({ type: z.literal('participant-joined'), ...sequenced, identity }),
+  z.object({
+    type: z.literal('participant-joined'),
+    ...sequenced,
+    identity,
+    /** Of an AI agent: the name that it is registered by, or empty. Not told by relays of version 3. */
+    ai_name: z.string().max(256).optional(),
+  }),
   /**
    * This participant hears and can be heard: it is in the audience, its microphone track (muted or not) is subscribed, and the
    * caller's track has a subscriber. Sent again when the participant comes back after having left.

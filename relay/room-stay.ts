@@ -113,9 +113,9 @@ export class RoomStay {
     this.#link = joinRoom(place, this.#audience, {
       ...this.#handlers,
       onJoined: () => this.#joined(here),
-      onParticipantJoined: (identity) => {
+      onParticipantJoined: (identity, aiName) => {
         here.add(identity);
-        this.#came(identity);
+        this.#came(identity, aiName);
       },
       onParticipantLeft: (identity, why) => {
         here.delete(identity);
@@ -152,10 +152,10 @@ export class RoomStay {
     return before !== undefined && before.server === server && before.room !== room;
   }
 
-  #came(identity: string): void {
+  #came(identity: string, aiName: string | undefined): void {
     if (this.#present.has(identity)) return;
     this.#present.add(identity);
-    this.#handlers.onParticipantJoined(identity);
+    this.#handlers.onParticipantJoined(identity, aiName);
   }
 
   #went(identity: string, why: LeftWhy): void {

@@ -290,7 +290,8 @@ export class Session {
     return new RoomStay(this.callId, bridge.identity.cname, this.#deps, {
       onJoined: (room) => this.#joined(room),
       onAway: (detail) => this.#away(detail),
-      onParticipantJoined: (identity) => emit({ type: 'participant-joined', ...call, identity }),
+      onParticipantJoined: (identity, aiName) =>
+        emit({ type: 'participant-joined', ...call, identity, ...named(aiName) }),
       onParticipantLeft: (identity, why) => {
         this.#ready.delete(identity);
         emit({ type: 'participant-left', ...call, identity, why });
@@ -304,7 +305,7 @@ export class Session {
           type: 'ready',
           ...call,
           identity,
-          ...(aiName === undefined ? {} : { ai_name: aiName }),
+          ...named(aiName),
         });
       },
       onCallerHeard: () => bridge.callerIsHeard(),
@@ -358,3 +359,5 @@ export class Session {
     return this.#state === 'up' ? this.#bridge.stats() : undefined;
   }
 }
+
+const named = (aiName: string | undefined) => (aiName === undefined ? {} : { ai_name: aiName });

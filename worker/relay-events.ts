@@ -16,9 +16,9 @@ export function callEvent(event: RelayEvent): CallEvent {
       return { type: `relay.${event.type}`, seq };
     case 'room-away':
       return { type: 'relay.room-away', seq, detail: event.detail };
-    case 'ready':
-      return { type: 'relay.ready', seq, identity: event.identity, aiName: event.ai_name };
     case 'participant-joined':
+    case 'ready':
+      return { type: `relay.${event.type}`, seq, identity: event.identity, aiName: event.ai_name };
     case 'publisher-skipped':
       return { type: `relay.${event.type}`, seq, identity: event.identity };
     case 'participant-left':

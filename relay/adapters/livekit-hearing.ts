@@ -1,6 +1,6 @@
 // Keeps the caller's subscriptions equal to the audience, and says who is ready. A packet of a track that is not wanted at
 // this moment goes nowhere, whatever the server still sends.
-import { aiNameOf, isHeard, type Audience } from '../domain/audience.ts';
+import { heardAiName, isHeard, type Audience } from '../domain/audience.ts';
 import { PEOPLE_MAX, TRACKS_MAX, type Person } from '../domain/room-people.ts';
 
 export type HearingHandlers = {
@@ -77,7 +77,7 @@ export class Hearing {
       if (this.#subscriptions.has(trackSid) || this.#subscriptions.size >= TRACKS_MAX) continue;
       this.#subscriptions.set(trackSid, {
         identity: person.identity,
-        aiName: aiNameOf(this.#audience, person),
+        aiName: heardAiName(this.#audience, person),
         participantSid: person.sid,
         isMicrophone,
         source: undefined,

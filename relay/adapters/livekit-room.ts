@@ -9,7 +9,7 @@ import {
   type RpcRequest,
 } from '@livekit/protocol';
 import { randomInt, randomUUID } from 'node:crypto';
-import type { Audience } from '../domain/audience.ts';
+import { aiNameOf, type Audience } from '../domain/audience.ts';
 import { People, type PeopleChange, type Person } from '../domain/room-people.ts';
 import type { JoinRoom, Log, RoomEnd, RoomHandlers, RoomLink, TransferState } from '../ports.ts';
 import { Hearing } from './livekit-hearing.ts';
@@ -281,7 +281,8 @@ class LiveKitRoom implements RoomLink {
 
   #tell(change: PeopleChange): void {
     if (change.type === 'joined') {
-      this.#handlers.onParticipantJoined(change.identity);
+      const person = this.#people.find(change.identity);
+      this.#handlers.onParticipantJoined(change.identity, person && aiNameOf(person));
       return;
     }
     this.#hearing.gone(change.identity);

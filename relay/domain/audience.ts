@@ -23,9 +23,13 @@ export type Listed = {
 /** Provider: livekit-server from 1.9.2 on writes the name that an AI agent is registered by into its token. */
 const AI_NAME = 'lk.agent_name';
 
-/** The name of somebody who is heard as an AI agent and for no other reason; empty where the server tells none. */
-export const aiNameOf = (audience: Audience, person: Listed): string | undefined =>
-  isHeard({ ...audience, ai: false }, person) ? undefined : (person.attributes[AI_NAME] ?? '');
+/** The name of an AI agent, empty where the server tells none; `undefined` for people. */
+export const aiNameOf = ({ isAi, attributes }: Listed): string | undefined =>
+  isAi ? (attributes[AI_NAME] ?? '') : undefined;
+
+/** The same of somebody who is heard as an AI agent and for no other reason. */
+export const heardAiName = (audience: Audience, person: Listed): string | undefined =>
+  isHeard({ ...audience, ai: false }, person) ? undefined : aiNameOf(person);
 
 /** Whether the caller hears a participant. Being excluded wins over everything else. */
 export function isHeard(audience: Audience, { identity, attributes, isAi }: Listed): boolean {

@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Child } from '../local/processes.ts';
 import { installSampleAgent, startSampleAgent } from '../support/sample-agent.ts';
 import { useStack } from '../support/use-stack.ts';
-import { AGENT_HZ, CALLER_HZ, Scene } from './scene.ts';
+import { AgentWorker } from './agent-worker.ts';
+import { AGENT_HZ, CALLER_HZ, hasHeard, Scene } from './scene.ts';
 
 const AI_HZ = 700;
 /** By this the sample agent knows that the caller wants a person. */
@@ -109,5 +110,37 @@ it('one that does not come is passed over, and the next step takes the call', as
   const ana = await scene.join(scene.ana, call.id);
   await Promise.all([scene.phoneHears(phone.id, AGENT_HZ), ana.hears(CALLER_HZ)]);
   events.close();
+  await scene.hangUp({ call, phone });
+});
+
+it('one that comes too late is never heard, and is shown out', async () => {
+  const slow = await AgentWorker.register(stack().livekit, 'slow');
+  await rules({ ai: { name: 'slow', seconds: 2 } }, { ring: { team: 'sales', seconds: 20 } });
+  const events = await scene.ana.events();
+  const phone = await scene.dial();
+  await events.first('the ring', ({ type }) => type === 'ring');
+  const call = await scene.callOf(phone);
+  const { token } = await slow.job(call.room);
+  const late = await scene.sit({ livekit_url: stack().livekit.url, token }, { toneHz: 1_500 });
+  await late.gone();
+  const ana = await scene.join(scene.ana, call.id);
+  await Promise.all([scene.phoneHears(phone.id, AGENT_HZ), ana.hears(CALLER_HZ)]);
+  expect(hasHeard(await stack().simulator.get(phone.id), 1_500)).toBe(false);
+  events.close();
+  slow.close();
+  await scene.hangUp({ call, phone });
+});
+
+it('one of a team takes the call that nobody else is there for', async () => {
+  const { admin } = stack();
+  const ai = { name: 'sample', metadata };
+  const { id } = await admin.request<{ id: string }>('POST', '/v1/agents', { name: 'Bot', ai });
+  await admin.request('POST', '/v1/teams', { id: 'night', name: 'Night' });
+  await admin.request('PUT', '/v1/teams/night/members', { agent_ids: [id] });
+  await rules({ ring: { team: 'night', seconds: 30 } });
+  const phone = await scene.dial();
+  await scene.phoneHears(phone.id, AI_HZ, 30_000);
+  const call = await scene.callOf(phone);
+  expect((await admin.call(call.id)).ai?.name).toBe('sample');
   await scene.hangUp({ call, phone });
 });

@@ -46,6 +46,7 @@ type LiveData = SettledData &
     | 'isAlerting'
     | 'heard'
     | 'ai'
+    | 'recalled'
     | 'ask'
     | 'ringMs'
     | 'policy'
@@ -97,6 +98,7 @@ export function rowFromCall(call: Call): Row {
     isAlerting: call.isAlerting,
     heard: call.heard,
     ai: call.ai,
+    recalled: call.recalled,
     ask: call.ask,
     ringMs: call.ringMs,
     policy: call.policy,
@@ -189,6 +191,7 @@ export function callFromRow(row: Row): Call {
     // There whoever had claimed a connected call was heard, and nobody else.
     heard: isConnected(row.state) && data.claim ? [data.claim.identity] : [],
     ai: null,
+    recalled: [],
     ask: null,
     ringMs: 0,
     policy: NO_POLICY,

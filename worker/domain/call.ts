@@ -301,6 +301,8 @@ export interface Call {
   readonly heard: readonly string[];
   readonly claim: Claim | null;
   readonly ai: AiSeat | null;
+  /** Names of AI agents that were sent for and are not wanted any more. */
+  readonly recalled: readonly string[];
   /** Identities that are not to be heard: their claim was taken back, or they were removed. */
   readonly excluded: readonly string[];
   readonly people: People;
@@ -383,7 +385,12 @@ export type CallEvent =
   | FromRelay<{ readonly type: 'relay.room-joined' }>
   /** The relay has lost the room and tries to get back in. */
   | FromRelay<{ readonly type: 'relay.room-away'; readonly detail?: string | undefined }>
-  | FromRelay<{ readonly type: 'relay.participant-joined'; readonly identity: string }>
+  | FromRelay<{
+      readonly type: 'relay.participant-joined';
+      readonly identity: string;
+      /** Of an AI agent: the name that it is registered by, or empty. */
+      readonly aiName?: string | undefined;
+    }>
   | FromRelay<{
       readonly type: 'relay.ready';
       readonly identity: string;

@@ -8,7 +8,7 @@ import type { AgentId } from './ids.ts';
 import { outcome } from './outcome.ts';
 import type { TransferTo } from './people.ts';
 import type { Step } from './rules.ts';
-import { withPeople } from './seats.ts';
+import { removal, withPeople } from './seats.ts';
 import { advance, answered, changed, withoutStage, withSound } from './step-flow.ts';
 import { onRingEnded } from './step-search.ts';
 import { onHandOver } from './step-transfer.ts';
@@ -40,6 +40,14 @@ export function aiJobs(before: Call, call: Call, nowMs: number): NewJob[] {
   ];
 }
 
+/** Names of those whom the call does not want any more. */
+export function recalledBy(before: Call, call: Call): readonly string[] {
+  const has = namesOf(call);
+  const gone = [...namesOf(before)].filter((name) => !has.has(name));
+  if (gone.length === 0 && !call.recalled.some((name) => has.has(name))) return call.recalled;
+  return [...new Set([...call.recalled, ...gone])].filter((name) => !has.has(name));
+}
+
 const namesOf = ({ flow, ai }: Call): Set<string> =>
   new Set([...awaitedOf(flow), ...(ai ? [ai] : [])].map(({ name }) => name));
 
@@ -47,6 +55,19 @@ const recall = (name: string, nowMs: number): NewJob => ({
   job: { lane: 'room', action: 'undispatch', name },
   giveUpAtMs: nowMs + RECALL_MS,
 });
+
+/** @returns null for anybody but an AI agent that comes after it was taken back: its token outlives the dispatch */
+export function onAiJoined(
+  call: Call,
+  { identity, aiName = '' }: { readonly identity: string; readonly aiName?: string | undefined },
+  nowMs: number,
+): Answer {
+  if (isOver(call) || aiName === '' || !call.recalled.includes(aiName)) return null;
+  return {
+    entry: { type: 'participant-joined', detail: { identity, late: true } },
+    add: [removal(identity, nowMs)],
+  };
+}
 
 /**
  * An AI agent hears and can be heard.

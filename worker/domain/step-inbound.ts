@@ -80,6 +80,7 @@ export const blankCall = (
   heard: [],
   claim: null,
   ai: null,
+  recalled: [],
   excluded: [],
   people: NOBODY_ELSE,
   remarks: NO_REMARKS,

@@ -41,7 +41,7 @@ import {
   onOffer,
   onPreAccept,
 } from './step-inbound.ts';
-import { aiJobs, onAiLost, onTransferAsked } from './step-ai.ts';
+import { aiJobs, onAiJoined, onAiLost, onTransferAsked, recalledBy } from './step-ai.ts';
 import { onAskSent, onPermission } from './step-ask.ts';
 import { onAudioCommand, onRecordingFailed, onRecordingKept } from './step-audio.ts';
 import {
@@ -174,7 +174,7 @@ function changeFor(
     case 'relay.room-away':
       return onRoomAway(call, event.detail, nowMs);
     case 'relay.participant-joined':
-      return onJoined(call, event.identity, nowMs);
+      return onAiJoined(call, event, nowMs) ?? onJoined(call, event.identity, nowMs);
     case 'relay.ready':
       return onReady(call, event.identity, event.aiName, nowMs);
     case 'relay.participant-left':
@@ -417,7 +417,8 @@ function onTimer(
 // ---- the decision ----------------------------------------------------------------------------------------------------------
 
 function finish(before: Call, change: Change, nowMs: number): Decision {
-  const changed: Call = { ...before, ...change.patch, version: before.version + 1 };
+  const patched: Call = { ...before, ...change.patch, version: before.version + 1 };
+  const changed: Call = { ...patched, recalled: recalledBy(before, patched) };
   const kept = change.dropQueuedGraph ? withoutQueuedGraph(changed.pending) : changed.pending;
   const add = [...(change.add ?? []), ...aiJobs(before, changed, nowMs)];
   const added = add.map(({ job, giveUpAtMs }, index): PendingJob => ({

@@ -65,6 +65,15 @@ describe('a step that names an AI agent', () => {
     const before = floor.call('c1');
     ready(floor, 'agent-AJ1', 'concierge');
     expect(floor.call('c1')).toBe(before);
+    const comes = (aiName: string) =>
+      floor.relay('c1', { type: 'relay.participant-joined', identity: `agent-${aiName}`, aiName });
+    const removed = () =>
+      floor.decisions.flatMap(({ decision }) =>
+        decision.jobs.flatMap(({ job }) => ('identity' in job ? job.identity : [])),
+      );
+    comes('helper');
+    comes('concierge');
+    expect(removed()).toEqual(['agent-concierge']);
   });
 
   it('falls through at once when LiveKit does not send it', () => {
