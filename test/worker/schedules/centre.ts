@@ -2,10 +2,16 @@
 import fc from 'fast-check';
 import type { PeopleReader } from '../../../worker/adapters/people-d1.ts';
 import type { Attendance, AttendanceBook } from '../../../worker/front-desk.ts';
-import { ruleSet } from '../../../worker/domain/rules.ts';
+import { ruleSet, steps } from '../../../worker/domain/rules.ts';
 import { AGENT_IDS } from './deliveries.ts';
+import { MISSING } from './sound.ts';
 
 const TEAM = 'team';
+/** What endpoints answer when they have something to say. */
+export const ANSWERED = steps.parse([
+  { play: { prompt: 'prompt' } },
+  { menu: { prompt: 'prompt', seconds: 2, times: 1, keys: { 1: [{ ring: { team: TEAM } }] } } },
+]);
 
 /** What a button carried that started a call, and the steps of the rule for it. */
 const RULES = {
@@ -14,6 +20,26 @@ const RULES = {
   'ring-queue': [
     { ring: { team: TEAM, seconds: 8 } },
     { queue: { team: TEAM, strategy: 'all', longest_wait_s: 15, priority: 3 } },
+  ],
+  menu: [
+    {
+      menu: {
+        prompt: 'prompt',
+        wrong_key_prompt: MISSING,
+        seconds: 3,
+        keys: {
+          1: [{ queue: { team: TEAM, longest_wait_s: 10, callback_key: '*' } }],
+          2: [{ play: { prompt: MISSING } }, { ring: { team: TEAM, seconds: 8 } }],
+        },
+      },
+    },
+    { voicemail: { prompt: 'prompt', longest_s: 8 } },
+  ],
+  ask: [
+    { ask: { url: 'https://rules.test/ask' } },
+    { message: { text: 'text' } },
+    { queue: { team: TEAM, longest_wait_s: 10, music: MISSING } },
+    { voicemail: { longest_s: 8 } },
   ],
 } as const;
 export type Payload = keyof typeof RULES;
@@ -26,10 +52,10 @@ export const anyPayload: fc.Arbitrary<Payload | null> = fc.constantFrom(
 );
 
 const rules = ruleSet.parse({
-  rules: Object.entries(RULES).map(([payload, steps]) => ({
+  rules: Object.entries(RULES).map(([payload, of]) => ({
     name: payload,
     match: { payload: { equals: payload } },
-    steps,
+    steps: of,
   })),
   otherwise: [{ ring: { everyone: true } }],
 });

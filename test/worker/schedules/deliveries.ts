@@ -65,7 +65,7 @@ export function deliveryOf(
           caller,
           payload: more.payload,
           routing: NO_FACTS,
-          policy: { hasFallbackText, isLeftToVoicemail, recording },
+          policy: { hasFallbackText, isLeftToVoicemail, recording, canRecord: true },
           ...offered,
         },
       };

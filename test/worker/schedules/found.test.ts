@@ -203,6 +203,7 @@ it('what a relay says while the record cannot be read is not forgotten', async (
         hasFallbackText: false,
         recording: null,
         steers: [],
+        keys: [],
         payload: null,
         ringLimitMs: 60_000,
       },

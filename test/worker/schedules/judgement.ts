@@ -3,6 +3,8 @@ import type { MetaCall } from './meta.ts';
 import type { Schedule } from './schedule.ts';
 import { watchSound } from './sound.ts';
 
+/** Longest that nothing happens at a step of the rules of a schedule, in ms: 20 s in a queue; taking back a claim comes on top. */
+const STEP_MS_MAX = 45_000;
 /**
  * How long a connected caller may hear nobody once nothing is wrong any more, in ms: an agent whose connection broke may return
  * for 15 s, a relay for 5 s, and the provider itself waits 20 s for the first media; ending the call comes on top.
@@ -37,8 +39,15 @@ function watchConnected(schedule: Schedule, call: MetaCall): void {
   const plan = schedule.started.find(({ callId }) => callId === call.callId)?.plan;
   // In a room that is open to everybody nobody in particular is expected.
   if (plan?.kind === 'outbound' && plan.target === 'room') return;
-  // Callers in a queue hear music, and the queue ends by itself.
-  if (world.record.commits.get(call.callId)?.at(-1)?.call.flow?.stage) return;
+  // Callers at a step of a rule hear something, and it ends by itself.
+  const last = world.record.commits.get(call.callId)?.at(-1);
+  if (last?.call.flow?.stage) {
+    const stillMs = nowMs - Math.max(last.atMs, world.faults.lastAtMs);
+    if (stillMs > STEP_MS_MAX) {
+      world.judge.violated('step-stands-still', call.callId, last.call.flow.stage.kind);
+    }
+    return;
+  }
   const isServed = world
     .sessionsOf(call)
     .some((session) => session.isUp && session.isOpen && session.heard().length > 0);

@@ -4,6 +4,7 @@ import { readAction } from '../../../worker/adapters/graph.ts';
 import type { Call } from '../../../worker/domain/call.ts';
 import type { Job, JobResult, PendingJob } from '../../../worker/domain/job.ts';
 import type { Random } from '../../bench/random.ts';
+import { ANSWERED } from './centre.ts';
 import type { Faults } from './faults.ts';
 import type { Meta, MetaRequest } from './meta.ts';
 import type { People } from './people.ts';
@@ -56,9 +57,9 @@ export class Outside {
       case 'record':
         return this.#keep();
       case 'message':
-        return this.#send(call, this.texts);
+        return job.action === 'fallback' ? this.#send(call, this.texts) : this.#keep();
       case 'endpoint':
-        return { ok: true };
+        return this.#endpoint();
       case 'room':
         return this.#room(call, job);
       case 'graph':
@@ -213,6 +214,15 @@ export class Outside {
     return this.#deps.faults.next('record')
       ? unavailable('the request could not be prepared')
       : { ok: true, charge: null };
+  }
+
+  /** Some say what to do, some nothing, some are not there; a few are too late. */
+  async #endpoint(): Promise<JobResult> {
+    const { sim, random } = this.#deps;
+    await (random.below(6) === 0 ? sim.sleep(random.below(9_000)) : this.#latency());
+    const choice = random.below(3);
+    if (choice === 0) return { ok: true, steps: ANSWERED };
+    return choice === 1 ? { ok: true } : unsure('not reached');
   }
 
   #latency(): Promise<void> {

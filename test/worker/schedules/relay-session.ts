@@ -103,6 +103,11 @@ export class Session {
     return this.#want !== null && isAsDecided(this.#want, audio);
   }
 
+  /** The caller presses a key; it is heard once the path is open. */
+  press(digit: string): void {
+    if (this.isUp && this.isOpen) this.#deps.emit({ type: 'dtmf', call_id: this.callId, digit });
+  }
+
   /** People whom the caller hears, and who hear the caller. */
   heard(): Member[] {
     if (!this.#isInRoom || !this.#member) return [];

@@ -173,6 +173,12 @@ export class Schedule {
     for (const { afterMs, command } of plan.steers) {
       sim.after(afterMs, () => void this.#steer(callId, command));
     }
+    for (const { afterMs, digit } of plan.keys) {
+      sim.after(afterMs, () => {
+        const call = meta.of(callId);
+        if (call) for (const session of this.world.sessionsOf(call)) session.press(digit);
+      });
+    }
     if (plan.endsAfterMs !== null) sim.after(plan.endsAfterMs, () => this.#end(callId));
     const claimAfterMs = plan.agents[0]?.claimsAfterMs ?? null;
     const isAtOnce = plan.hangsUpAtClaim && isClaimed && claimAfterMs !== null;

@@ -11,7 +11,7 @@ import type { Simulation } from './simulation.ts';
 import type { World } from './world.ts';
 
 /** A prompt that no relay can have. */
-const MISSING = 'missing';
+export const MISSING = 'missing';
 const prompt = fc.constantFrom('prompt', 'prompt', 'sound:hold', MISSING);
 
 /** What is asked for the sound of one call. */
@@ -19,6 +19,7 @@ export interface SoundPlan {
   readonly recording: CallPolicy['recording'];
   /** Times in ms after the call was announced or requested. */
   readonly steers: readonly { readonly afterMs: number; readonly command: AudioCommand }[];
+  readonly keys: readonly { readonly afterMs: number; readonly digit: string }[];
 }
 
 const command: fc.Arbitrary<AudioCommand> = fc.oneof(
@@ -44,6 +45,13 @@ export const soundPlan = {
   steers: fc.array(
     fc.record({ afterMs: fc.oneof(fc.nat(9_000), fc.nat(30_000), fc.nat(70_000)), command }),
     { maxLength: 6, size: 'max' },
+  ),
+  keys: fc.array(
+    fc.record({
+      afterMs: fc.oneof(fc.nat(9_000), fc.nat(30_000)),
+      digit: fc.constantFrom('1', '2', '7', '*', '#'),
+    }),
+    { maxLength: 4, size: 'max' },
   ),
 } as const;
 
@@ -89,17 +97,20 @@ export class Player {
 /** What a timeline entry says of the sound after it. Entries that stand here for nothing may not change it. */
 const SAYS: Readonly<Record<string, (audio: CallAudio, before: CallAudio) => boolean>> = {
   answered: () => true,
-  // Rules bring and end music.
+  // Rules bring and end music, and keys the steps of rules.
   step: () => true,
+  digit: () => true,
+  // What a step was about to do when there was nothing left to do.
+  ending: () => true,
   ready: () => true,
   held: ({ isHeld }) => isHeld,
   'taken-off-hold': ({ isHeld }) => !isHeld,
   playing: ({ playing }, before) => playing !== null && playing.id !== before.playing?.id,
-  'playing-stopped': ({ playing }) => playing === null,
-  played: ({ playing }) => playing === null || playing.isLoop,
+  'playing-stopped': ({ playing }, before) => playing?.id !== before.playing?.id,
+  played: ({ playing }, before) => playing?.id !== before.playing?.id,
   'recording-failed': ({ recording }) => recording === 'off',
-  'announcement-failed': ({ playing, recording }) =>
-    (playing === null || playing.isLoop) && recording === 'off',
+  'announcement-failed': ({ playing, recording }, before) =>
+    playing?.id !== before.playing?.id && recording === 'off',
   'recording-started': ({ recording }) => recording === 'on',
   'recording-paused': ({ recording }) => recording === 'paused',
   'recording-resumed': ({ recording }) => recording === 'on',
@@ -107,7 +118,7 @@ const SAYS: Readonly<Record<string, (audio: CallAudio, before: CallAudio) => boo
 };
 
 /** Entries after which the sound may be as before. */
-const MAY_SAY: ReadonlySet<string> = new Set(['answered', 'step', 'ready']);
+const MAY_SAY: ReadonlySet<string> = new Set(['answered', 'step', 'ready', 'digit', 'ending']);
 
 /** @returns what is wrong with the sound of a decision; null for nothing */
 export function wrongSound(

@@ -35,6 +35,9 @@ export interface WorldOptions {
   readonly control?: Control | undefined;
 }
 
+/** Stages of a call that its caller hears something of. */
+const AUDIBLE: ReadonlySet<string> = new Set(['queue', 'menu', 'play', 'voicemail']);
+
 export class World {
   readonly sim = new Simulation(START_MS);
   readonly random: Random;
@@ -99,8 +102,8 @@ export class World {
       rooms,
       people: this.people,
       asked: listen.asked,
-      // A queue is heard without anybody.
-      wasReady: (callId) => this.#ready.has(callId) || this.#wasQueued(callId),
+      // Some steps are heard without anybody.
+      wasReady: (callId) => this.#ready.has(callId) || this.#wasAudible(callId),
       isEndConfirmed: (callId) =>
         (this.record.commits.get(callId) ?? []).some(({ entry }) => entry.type === 'end-confirmed'),
       violated,
@@ -121,6 +124,10 @@ export class World {
         const waited = before.at(-1)?.call.flow?.stage?.kind === 'queue';
         if (waits && !waited) faults.note('waited-in-queue');
         if (waited && commit.entry.type === 'ready') faults.note('taken-from-queue');
+        const { type, detail } = commit.entry;
+        if (type === 'digit' && detail?.['step'] !== undefined) faults.note('key-decided');
+        if (detail?.['after'] === 'answer') faults.note('endpoint-decided');
+        if (outcome?.reason === 'voicemail-left') faults.note('voicemail-left');
         if (commit.entry.type === 'ring-ended' && commit.entry.detail?.['why'] === 'unanswered')
           faults.note('ring-unanswered');
         judge.committed(commit, before);
@@ -147,9 +154,9 @@ export class World {
     this.board = this.#newBoard(new SocketSet(), this.#absences);
   }
 
-  #wasQueued(callId: string): boolean {
+  #wasAudible(callId: string): boolean {
     const commits = this.record.commits.get(callId) ?? [];
-    return commits.some(({ call }) => call.flow?.stage?.kind === 'queue');
+    return commits.some(({ call }) => AUDIBLE.has(call.flow?.stage?.kind ?? ''));
   }
 
   // ---- relays ----------------------------------------------------------------------------------------------------------------
