@@ -35,7 +35,12 @@ export interface CallBookDeps {
   /** Reads what a decision on this call needs and memory lacks. */
   readonly prepare: (call: Call | null) => Promise<void>;
   /** What a decision on the call knows of people and of the other calls, `calls`. */
-  readonly deskFor: (id: CallId, call: Call | null, calls: readonly Call[]) => Desk;
+  readonly deskFor: (
+    id: CallId,
+    call: Call | null,
+    calls: readonly Call[],
+    replaced: readonly Call[],
+  ) => Desk;
   /** Waits; for events that the record did not take. */
   readonly pause: (ms: number) => Promise<void>;
   /** Acts on a stored decision. Must not throw. */
@@ -103,6 +108,11 @@ export class CallBook {
     return [...new Map([...this.#live, ...this.#deciding]).values()];
   }
 
+  /** Calls as they are stored of which a decision is being stored, which may fail. */
+  #replaced(): Call[] {
+    return [...this.#deciding.keys()].flatMap((id) => this.#live.get(id) ?? []);
+  }
+
   /** How many calls have their media at this relay. */
   loadOf(relayId: RelayId): number {
     let load = 0;
@@ -168,7 +178,7 @@ export class CallBook {
       // From here on nothing is awaited until the decision counts: two calls must not take the same place or the same agent.
       const nowMs = this.#deps.now();
       const free = this.#deps.place(before?.placement ?? null);
-      const desk = this.#deps.deskFor(id, before, this.#present());
+      const desk = this.#deps.deskFor(id, before, this.#present(), this.#replaced());
       const decision = step(before, event, nowMs, free, desk);
       const { call, entry } = decision;
       if (!call || !entry || call === before) {

@@ -106,12 +106,12 @@ export class FrontDesk {
   }
 
   /** What a decision on a call knows, once it was prepared. Nothing may be awaited until the decision counts in `calls`. */
-  deskFor(id: CallId, call: Call | null, calls: readonly Call[]): Desk {
+  deskFor(id: CallId, call: Call | null, calls: readonly Call[], replaced: readonly Call[]): Desk {
     const version = call?.flow?.version;
     const rules = version === undefined ? undefined : this.#rulesByVersion.get(version);
     const current = rules ?? this.#current?.rules;
     if (!current) throw new Error('the rules of the call were not read');
-    return deskFor(id, calls, this.members(), current, this.#deps.now());
+    return deskFor(id, calls, this.members(), current, this.#deps.now(), replaced);
   }
 
   /** Everybody who answers calls, as they are now. */

@@ -94,7 +94,7 @@ export class Switchboard extends DurableObject<Env> {
   readonly #subscribers: EventSockets;
   readonly #courier = new Courier(() => this.#outgoing().deliverEvents());
   /** Pairs of number and contact that are being dialled: taken before they are stored. */
-  readonly #dialling = new Map<string, CallId>();
+  readonly #dialling = new Map<string, { readonly id: CallId; requests: number }>();
   #config: Config | null = null;
   #alarmAtMs: number | null = null;
   #lastCursor = 0;
@@ -111,7 +111,7 @@ export class Switchboard extends DurableObject<Env> {
       place: (present) => this.#desk.place(present),
       pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       prepare: (call) => this.#people.prepare(call),
-      deskFor: (id, call, calls) => this.#people.deskFor(id, call, calls),
+      deskFor: (...of) => this.#people.deskFor(...of),
       act: (call, decision, entry, before) => this.#act(call, decision, entry, before),
       resume: (call) => this.#desk.resume(call),
       missed: (call, entries) => {
@@ -212,14 +212,17 @@ export class Switchboard extends DurableObject<Env> {
         !isOver(call),
     );
     if (conflict) return { call: null, conflict: view(conflict) };
-    const other = this.#dialling.get(pair);
-    if (other !== undefined && other !== dial.id) return { call: null, conflict: null };
-    this.#dialling.set(pair, dial.id);
+    const dialling = this.#dialling.get(pair) ?? { id: dial.id, requests: 0 };
+    if (dialling.id !== dial.id) return { call: null, conflict: null };
+    dialling.requests += 1;
+    this.#dialling.set(pair, dialling);
     try {
       const call = await this.#book.apply(dial.id, { type: 'dial', dial }, contact);
       return { ...this.#result(call), conflict: null };
     } finally {
-      this.#dialling.delete(pair);
+      dialling.requests -= 1;
+      // The same request may be under way once more.
+      if (dialling.requests === 0) this.#dialling.delete(pair);
     }
   }
 

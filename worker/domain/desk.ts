@@ -45,15 +45,15 @@ export const agentsOf = (call: Call): AgentId[] => [
   ...ringsOf(call).map(({ agentId }) => agentId),
 ];
 
-/** How many calls each agent has or is rung for. */
+/** How many calls each agent has or is rung for; of a call that is there twice either version counts. */
 export function loads(calls: Iterable<Call>, except: CallId | null = null): Map<AgentId, number> {
-  const found = new Map<AgentId, number>();
+  const found = new Map<AgentId, Set<CallId>>();
   for (const call of calls) {
     if (call.id === except || isDone(call)) continue;
-    for (const agentId of new Set(agentsOf(call)))
-      found.set(agentId, (found.get(agentId) ?? 0) + 1);
+    for (const agentId of agentsOf(call))
+      found.set(agentId, (found.get(agentId) ?? new Set()).add(call.id));
   }
-  return found;
+  return new Map([...found].map(([agentId, ids]) => [agentId, ids.size]));
 }
 
 const isDone = ({ state }: Call): boolean =>
@@ -117,6 +117,7 @@ export const isAtWork = (member: Member, calls: number, nowMs: number): boolean 
  * The desk as a decision on one call sees it.
  *
  * @param calls every live call, with decisions that are being stored
+ * @param replaced the calls before those decisions
  */
 export function deskFor(
   id: CallId,
@@ -124,6 +125,7 @@ export function deskFor(
   members: readonly Member[],
   { rules, version }: Pick<Desk, 'rules' | 'version'>,
   nowMs: number,
+  replaced: readonly Call[] = [],
 ): Desk {
   let busy: Map<AgentId, number> | null = null;
   let others: { id: CallId; search: Search }[] | null = null;
@@ -132,7 +134,8 @@ export function deskFor(
     version,
     members,
     isFreeFor(search, member) {
-      busy ??= loads(calls, id);
+      // Whoever a decision sets free is free once it is stored.
+      busy ??= loads([...calls, ...replaced], id);
       if (!isAtWork(member, busy.get(member.id) ?? 0, nowMs)) return false;
       others ??= waitingCalls(calls.filter((call) => call.id !== id));
       return !others.some(

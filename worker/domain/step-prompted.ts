@@ -115,7 +115,8 @@ export function onSilence(
   const silent: Call = { ...call, ...noted.patch };
   const isOfStep = !isAnnounced(call.audio) && playing?.promptId === soundOf(call)?.promptId;
   const change = isOfStep ? partOver(silent, isComplete, desk, nowMs) : null;
-  if (!change) return { ...noted, patch: changed(call, withSound(silent, playing)) };
+  const over = isOfStep ? playing : null;
+  if (!change) return { ...noted, patch: changed(call, withSound(silent, over)) };
   const whole = after(noted.patch ?? {}, change);
   return change.entry.type === 'played' ? toldAs(noted.entry, whole) : whole;
 }

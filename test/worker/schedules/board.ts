@@ -63,7 +63,7 @@ export class Board implements Writer, Host {
   readonly people: FrontDesk;
   readonly #deps: BoardDeps;
   readonly #store: CallStore;
-  readonly #dialling = new Map<string, CallId>();
+  readonly #dialling = new Map<string, { readonly id: CallId; requests: number }>();
   #alarmAtMs: number | null = null;
 
   constructor(
@@ -82,7 +82,7 @@ export class Board implements Writer, Host {
       now,
       wakeAt: (atMs) => this.#wakeAt(atMs),
       prepare: (call) => this.people.prepare(call),
-      deskFor: (id, call, calls) => this.people.deskFor(id, call, calls),
+      deskFor: (...of) => this.people.deskFor(...of),
       place: (present) => this.desk.place(present),
       pause: (ms) => this.#pause(ms),
       act: (call, decision, entry, before) => this.#act(call, decision, entry, before),
@@ -170,13 +170,15 @@ export class Board implements Writer, Host {
         call.caller?.contactId === dial.caller.contactId &&
         !isOver(call),
     );
-    const other = this.#dialling.get(pair);
-    if (conflict || (other !== undefined && other !== dial.id)) return null;
-    this.#dialling.set(pair, dial.id);
+    const dialling = this.#dialling.get(pair) ?? { id: dial.id, requests: 0 };
+    if (conflict || dialling.id !== dial.id) return null;
+    dialling.requests += 1;
+    this.#dialling.set(pair, dialling);
     try {
       return await this.book.apply(dial.id, { type: 'dial', dial }, contact);
     } finally {
-      this.#dialling.delete(pair);
+      dialling.requests -= 1;
+      if (dialling.requests === 0) this.#dialling.delete(pair);
     }
   }
 

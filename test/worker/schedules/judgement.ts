@@ -43,7 +43,9 @@ function watchConnected(schedule: Schedule, call: MetaCall): void {
   const last = world.record.commits.get(call.callId)?.at(-1);
   if (last?.call.flow?.stage) {
     const stillMs = nowMs - Math.max(last.atMs, world.faults.lastAtMs);
-    if (stillMs > STEP_MS_MAX) {
+    // What an operator plays over and over is heard until they stop it.
+    const isLooped = last.call.audio.playing?.isLoop ?? false;
+    if (stillMs > STEP_MS_MAX && !isLooped) {
       world.judge.violated('step-stands-still', call.callId, last.call.flow.stage.kind);
     }
     return;

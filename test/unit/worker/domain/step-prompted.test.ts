@@ -115,6 +115,16 @@ describe('a prompt', () => {
     expect(playing(floor)).toMatchObject({ promptId: 'which' });
   });
 
+  it('is heard after the announcement also where both are the same', () => {
+    const floor = at([{ play: { prompt: 'same' } }], {}, { recording: { announcement: 'same' } });
+    const first = playing(floor)?.id;
+    hear(floor);
+    expect(playing(floor)).toMatchObject({ promptId: 'same' });
+    expect(playing(floor)?.id).not.toBe(first);
+    hear(floor);
+    expect(call(floor).outcome?.reason).toBe('no-answer');
+  });
+
   it('that an operator plays meanwhile is followed by what the step plays', () => {
     const floor = at([MENU]);
     const command = { action: 'play', promptId: 'news', isLoop: false } as const;
