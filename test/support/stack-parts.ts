@@ -25,6 +25,8 @@ export type StackOptions = {
   ports: StackPorts;
   /** Restart the worker when its source changes. */
   isWatching?: boolean;
+  /** Let requests of the worker reach nothing but this machine. */
+  isOffline?: boolean;
   /** Told what is being done, for people who wait. */
   onStep?: (step: string) => void;
 };
@@ -111,7 +113,7 @@ const QUIET_RUNTIME = {
 
 /** Starts the worker on its database, with pending migrations applied, and waits until it answers. */
 export async function startWorker(supervisor: Supervisor, options: StackOptions): Promise<Child> {
-  const { ports, stateFolder, isWatching = false } = options;
+  const { ports, stateFolder, isWatching = false, isOffline = false } = options;
   const child = await supervisor.start({
     name: 'worker',
     isPatient: true,
@@ -125,6 +127,7 @@ export async function startWorker(supervisor: Supervisor, options: StackOptions)
       WORKER_SECRETS: join(stateFolder, 'worker.env'),
       WORKER_PORT: String(ports.worker),
       WORKER_WATCH: isWatching ? '1' : '0',
+      WORKER_OFFLINE: isOffline ? '1' : '0',
     },
   });
   await waitForHttp(child, `http://127.0.0.1:${ports.worker}/healthz`, READY_MS_MAX);

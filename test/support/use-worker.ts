@@ -16,10 +16,14 @@ export interface LoneWorker {
   readonly restart: () => Promise<void>;
 }
 
-/** @throws Error with the last lines of the worker when it did not start */
+/**
+ * @param isOffline its requests reach nothing but this machine
+ * @throws Error with the last lines of the worker when it did not start
+ */
 export async function startLoneWorker(
   stateFolder: string,
   supervisor: Supervisor,
+  { isOffline = false } = {},
 ): Promise<LoneWorker> {
   const port = await freePorts(1);
   const secrets = await loadSecrets(stateFolder);
@@ -30,7 +34,7 @@ export async function startLoneWorker(
     ALLOW_LOOPBACK: '1',
   });
   const ports = { worker: port, simulator: 9, livekit: 9, relayHttp: 9, relayUdp: '9-9' };
-  const options: StackOptions = { stateFolder, ports };
+  const options: StackOptions = { stateFolder, ports, isOffline };
   let child: Child = await startWorker(supervisor, options);
   return {
     url: `http://127.0.0.1:${port}`,

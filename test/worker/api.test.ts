@@ -113,6 +113,21 @@ describe('numbers', () => {
     expect(response.status).toBe(400);
     expect((await response.json<ProblemBody>()).type).toBe('urn:roomline:problem:not-json');
   });
+
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'text/html; charset=utf-8'])(
+    'a body of the type %s is refused, whatever it is',
+    async (type) => {
+      const response = await request('/v1/agents', {
+        method: 'POST',
+        headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': type },
+        body: '{"name":"Ana"}',
+      });
+      expect(response.status).toBe(415);
+      expect(await response.json()).toMatchObject({
+        type: 'urn:roomline:problem:wrong-media-type',
+      });
+    },
+  );
 });
 
 describe('calls', () => {

@@ -115,9 +115,14 @@ const isRecordAway = ({ message }: Error): boolean =>
 
 export function onError(error: Error, c: Context): Response {
   if (error instanceof Problem) return problemResponse(error);
-  // Hono itself throws this for a body that is not JSON.
+  // Hono itself throws these: for a body that is not JSON, and for one that does not claim to be.
   if (error instanceof HTTPException && error.status === 400) {
     return problemResponse(new Problem('not-json'));
+  }
+  if (error instanceof HTTPException && error.status === 415) {
+    return problemResponse(
+      new Problem('wrong-media-type', 'Expected Content-Type: application/json'),
+    );
   }
   // The route and not the path, which can hold anything.
   console.error('request.failed', {

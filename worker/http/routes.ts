@@ -25,6 +25,7 @@ export const refusals = {
   401: problemContent('The key is missing or unknown, or the session is over'),
   403: problemContent('Whoever asks may not do that, or asks from a page of somebody else'),
   413: problemContent('The body is too large'),
+  415: problemContent('The body is of a type that is not taken'),
   429: problemContent('Too many requests with wrong keys; see `Retry-After`'),
   503: problemContent('The record cannot be reached; nothing was done. See `Retry-After`'),
 };

@@ -25,8 +25,12 @@ export const rulesProblem = {
   description: 'The set is refused as a whole; `errors` has everything that is wrong with it',
   content: {
     'application/problem+json': {
-      schema: problemSchema
-        .extend({ errors: z.array(z.object({ path: z.string(), message: z.string() })) })
+      // Not an extension: the document would ask for both kinds of errors.
+      schema: z
+        .looseObject({
+          ...problemSchema.shape,
+          errors: z.array(z.object({ path: z.string(), message: z.string() })),
+        })
         .openapi('RulesProblem'),
     },
   },
