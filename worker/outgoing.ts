@@ -65,6 +65,9 @@ export type OutgoingDeps = Pick<
   'config' | 'directory' | 'contacts' | 'permissions' | 'rates' | 'now'
 >;
 
+/** Provider: invocations that one request may lead to, 32 on the free plan and more on others, Workers limits, read 2026-06. */
+const TURNS_MAX = 12;
+
 export class Outgoing extends WorkerEntrypoint<Env> {
   /** Runs one job once. Never throws: whatever happens is a result. */
   async run(subject: JobSubject, job: Job): Promise<JobResult> {
@@ -111,15 +114,23 @@ export class Outgoing extends WorkerEntrypoint<Env> {
    */
   async deliverEvents(): Promise<boolean> {
     const { enabled, given } = await prepareDeliveries(this.#deliverServices());
-    const { Outgoing: others } = this.ctx.exports as unknown as { Outgoing: Outgoing };
-    this.ctx.waitUntil(Promise.all(given.map((id) => others.sendEvents(id))));
+    this.ctx.waitUntil(Promise.all(given.map((id) => this.#others().sendEvents(id))));
     return enabled.length > 0;
   }
 
-  /** Sends one endpoint what is due. Each needs an invocation of its own, because one may have six connections. Never throws. */
-  async sendEvents(endpointId: string): Promise<void> {
+  /**
+   * Sends one endpoint what is due. Each needs an invocation of its own, because one may have six connections. Never throws.
+   *
+   * @param turns how many others may go on after this one, whose time is bounded; then the trigger of every minute does
+   */
+  async sendEvents(endpointId: string, turns = TURNS_MAX): Promise<void> {
     const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-    await sendDeliveries(this.#deliverServices(), endpointId, pause);
+    const isLeft = await sendDeliveries(this.#deliverServices(), endpointId, pause);
+    if (isLeft && turns > 0) this.ctx.waitUntil(this.#others().sendEvents(endpointId, turns - 1));
+  }
+
+  #others(): Pick<Outgoing, 'sendEvents'> {
+    return (this.ctx.exports as unknown as { Outgoing: Outgoing }).Outgoing;
   }
 
   #deliverServices(): DeliverServices {

@@ -104,17 +104,25 @@ function deliveriesOf(
     .map(({ id: endpointId }) => ({ endpointId, eventId, callId, type, body, createdAtMs }));
 }
 
-/** Sends what is due at an endpoint, and what becomes due soon, unless somebody else is doing so. Never throws. */
+/**
+ * Sends what is due at an endpoint, and what becomes due soon, unless somebody else is doing so. Never throws.
+ *
+ * @returns whether something is left that is due: the time of one sender was over
+ */
 export async function sendDeliveries(
   services: DeliverServices,
   id: string,
   pause: Pause,
-): Promise<void> {
+): Promise<boolean> {
   try {
-    // Again, because what was made while this sender was about to stop has found it still at work.
-    while ((await sendUntilNothingIsDue(services, id, pause)) === 'more');
+    for (;;) {
+      const left = await sendUntilNothingIsDue(services, id, pause);
+      // Again, because what was made while this sender was about to stop has found it still at work.
+      if (left !== 'more') return left === 'late';
+    }
   } catch (error) {
     console.error('webhook.failed', { endpointId: id, error: String(error) });
+    return false;
   }
 }
 
@@ -122,7 +130,7 @@ async function sendUntilNothingIsDue(
   services: DeliverServices,
   id: string,
   pause: Pause,
-): Promise<'done' | 'more'> {
+): Promise<'done' | 'more' | 'late'> {
   const { webhooks, deliveries, now } = services;
   const leaseUntilMs = now() + LEASE_MS;
   const endpoint = await webhooks.take(id, now(), leaseUntilMs);
@@ -141,7 +149,8 @@ async function sendUntilNothingIsDue(
   } finally {
     await webhooks.release(id, leaseUntilMs);
   }
-  return !sender.isOver && (await waitMs()) <= 0 ? 'more' : 'done';
+  if ((await waitMs()) > 0) return 'done';
+  return sender.isOver ? 'late' : 'more';
 }
 
 /** Sends to one endpoint. */
@@ -256,7 +265,7 @@ export async function replayDelivery(
 /** What the trigger of every minute does: whatever was missed in between. */
 export async function catchUpDeliveries(
   services: DeliverServices,
-  send: (endpointId: string) => Promise<void>,
+  send: (endpointId: string) => Promise<unknown>,
 ): Promise<void> {
   await services.webhooks.forgetDeleted();
   await services.deliveries.trim(services.now() - DELIVERY_KEPT_MS);
