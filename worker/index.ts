@@ -96,7 +96,7 @@ export default {
     const done = await Promise.allSettled([
       retryForwards(services),
       sweepAudio(services),
-      catchUpDeliveries(services, (endpointId) => outgoing.sendEvents(endpointId)),
+      catchUpDeliveries(services, (endpointId, turns) => outgoing.sendEvents(endpointId, turns)),
     ]);
     for (const result of done) if (result.status === 'rejected') throw result.reason;
   },

@@ -24,6 +24,7 @@ import { sendPermissionRequest, templateMessage } from './handlers/ask-permissio
 import {
   prepareDeliveries,
   sendDeliveries,
+  turnsOfEach,
   type DeliverServices,
 } from './handlers/deliver-events.ts';
 import { openProvider } from './handlers/open-provider.ts';
@@ -64,9 +65,6 @@ export type OutgoingDeps = Pick<
   Services,
   'config' | 'directory' | 'contacts' | 'permissions' | 'rates' | 'now'
 >;
-
-/** Provider: invocations that one request may lead to, 32 on the free plan and more on others, Workers limits, read 2026-06. */
-const TURNS_MAX = 12;
 
 export class Outgoing extends WorkerEntrypoint<Env> {
   /** Runs one job once. Never throws: whatever happens is a result. */
@@ -114,19 +112,20 @@ export class Outgoing extends WorkerEntrypoint<Env> {
    */
   async deliverEvents(): Promise<boolean> {
     const { enabled, given } = await prepareDeliveries(this.#deliverServices());
-    this.ctx.waitUntil(Promise.all(given.map((id) => this.#others().sendEvents(id))));
+    const turns = turnsOfEach(given.length);
+    this.ctx.waitUntil(Promise.all(given.map((id) => this.#others().sendEvents(id, turns))));
     return enabled.length > 0;
   }
 
   /**
    * Sends one endpoint what is due. Each needs an invocation of its own, because one may have six connections. Never throws.
    *
-   * @param turns how many others may go on after this one, whose time is bounded; then the trigger of every minute does
+   * @param turns how many may do so one after the other, because each sends a bounded number; then the trigger of every minute does
    */
-  async sendEvents(endpointId: string, turns = TURNS_MAX): Promise<void> {
+  async sendEvents(endpointId: string, turns: number): Promise<void> {
     const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
     const isLeft = await sendDeliveries(this.#deliverServices(), endpointId, pause);
-    if (isLeft && turns > 0) this.ctx.waitUntil(this.#others().sendEvents(endpointId, turns - 1));
+    if (isLeft && turns > 1) this.ctx.waitUntil(this.#others().sendEvents(endpointId, turns - 1));
   }
 
   #others(): Pick<Outgoing, 'sendEvents'> {

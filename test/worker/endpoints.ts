@@ -78,7 +78,9 @@ export function ownDeliveries(startMs = Date.now()) {
     clock.ms += ms;
     return Promise.resolve();
   };
-  const send = (id: string): Promise<void> => sendDeliveries(services, id, pause);
+  const send = async (id: string): Promise<void> => {
+    while (await sendDeliveries(services, id, pause));
+  };
   return {
     clock,
     services,

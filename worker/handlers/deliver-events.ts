@@ -20,10 +20,12 @@ import type { Services } from '../services.ts';
 
 /** Timeline entries looked at in one go. */
 const ENTRIES_AT_ONCE = 200;
-/** Deliveries read in one go. */
-const DUE_AT_ONCE = 50;
+/** What one sender sends. Provider: 50 requests and 50 queries an invocation on the free plan, Workers and D1 limits, read 2026-11. */
+const SENT_MAX = 20;
 /** Calls whose events are sent at once; a worker may have six connections open. Provider: Workers limits, read 2026-06. */
 const CALLS_AT_ONCE = 5;
+/** Senders that one request leads to. Provider: at most 32 invocations, service bindings, read 2026-11. */
+const SENDERS_MAX = 24;
 /** How long one sender takes up new deliveries, in ms. Provider: work goes on for 30 s after a reply, Workers limits, read 2026-06. */
 const SEND_MS = 15_000;
 /** How often a sender that waits for a retry looks for news, in ms. */
@@ -144,7 +146,7 @@ async function sendUntilNothingIsDue(
       if (toWaitMs > RETRY_MS[0]) break;
       // In steps, because something else may be due meanwhile.
       if (toWaitMs > 0) await pause(Math.min(toWaitMs, LOOK_MS));
-      else await sender.send(await deliveries.due(id, now(), DUE_AT_ONCE));
+      else await sender.send(await deliveries.due(id, now(), SENT_MAX));
     }
   } finally {
     await webhooks.release(id, leaseUntilMs);
@@ -160,6 +162,7 @@ class Sender {
   readonly #untilMs: number;
   #failingSinceMs: number | null;
   #isStopped = false;
+  #sent = 0;
 
   constructor(services: DeliverServices, endpoint: WebhookEndpoint, untilMs: number) {
     this.#services = services;
@@ -168,9 +171,9 @@ class Sender {
     this.#failingSinceMs = endpoint.failingSinceMs;
   }
 
-  /** Nothing more is sent: its time is over, or the endpoint was switched off. */
+  /** Nothing more is sent: its time is over, it has sent enough, or the endpoint was switched off. */
   get isOver(): boolean {
-    return this.#isStopped || this.#services.now() >= this.#untilMs;
+    return this.#isStopped || this.#sent >= SENT_MAX || this.#services.now() >= this.#untilMs;
   }
 
   /** Each call's in their order, one after the other; several calls at once. */
@@ -187,6 +190,7 @@ class Sender {
   async #attempt(delivery: Delivery): Promise<void> {
     const { webhooks, deliveries, now } = this.#services;
     const { id } = this.#endpoint;
+    this.#sent += 1;
     const attempt = await attemptDelivery(this.#services, this.#endpoint, delivery);
     const nowMs = now();
     const isTaken = attempt.error === null;
@@ -262,13 +266,18 @@ export async function replayDelivery(
   return isTaken;
 }
 
+/** How many senders one request may set to work at each of so many endpoints, one after the other; at least one. */
+export const turnsOfEach = (endpoints: number): number =>
+  Math.max(1, Math.floor(SENDERS_MAX / endpoints));
+
 /** What the trigger of every minute does: whatever was missed in between. */
 export async function catchUpDeliveries(
   services: DeliverServices,
-  send: (endpointId: string) => Promise<unknown>,
+  send: (endpointId: string, turns: number) => Promise<unknown>,
 ): Promise<void> {
   await services.webhooks.forgetDeleted();
   await services.deliveries.trim(services.now() - DELIVERY_KEPT_MS);
   const { enabled } = await prepareDeliveries(services);
-  await Promise.all(enabled.map(send));
+  const turns = turnsOfEach(enabled.length);
+  await Promise.all(enabled.map((id) => send(id, turns)));
 }
