@@ -139,13 +139,13 @@ it('do not follow redirects, and do not wait for ever', async () => {
   await Promise.all([off(moved.id), off(slow.id)]);
 });
 
-it('all arrive, 500 of them, at two endpoints', async () => {
+it('all arrive, 500 of them, at two endpoints', { timeout: 10 * SLOW_MS }, async () => {
   const endpoints = [await endpoint('/many'), await endpoint('/as-many')];
   const wacids: string[] = [];
   for (let round = 0; round < 10; round++) wacids.push(...(await usersCall(50)));
   for (const path of ['/many', '/as-many']) {
     const seen = () => new Set(receiver.at(path).map(wacidOf));
-    await waitUntil('all of them', SLOW_MS, async () => {
+    await waitUntil('all of them', 4 * SLOW_MS, async () => {
       await aMinutePasses();
       return seen().size >= 500;
     });
