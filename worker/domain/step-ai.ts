@@ -77,7 +77,7 @@ export function onAiJoined(
  */
 export function onAiReady(call: Call, identity: string, name: string, nowMs: number): Answer {
   const awaited = awaitedOf(call.flow).find((ai) => ai.name === name);
-  if (!awaited || call.claim || !LOOKING.has(call.state)) return null;
+  if (!awaited || !LOOKING.has(call.state)) return null;
   const ai: AiSeat = { name, identity, agentId: awaited.agentId };
   // One that hands over to another.
   const others = call.heard.filter((other) => other !== identity && other !== call.ai?.identity);

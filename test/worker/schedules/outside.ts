@@ -200,7 +200,8 @@ export class Outside {
         }
         return { ok: true };
       case 'undispatch':
-        throw new Error('no call of a schedule takes an AI agent back');
+        rooms.remove(name, `ai-${call.id}`);
+        return { ok: true };
       case 'await': {
         const untilMs = sim.nowMs + DEADLINE_MS - POLL_MS;
         while (!has(job.identity) && sim.nowMs < untilMs) await sim.sleep(POLL_MS);

@@ -30,6 +30,10 @@ export interface SessionDeps {
   readonly violated: (kind: string, callId: string, detail: string) => void;
 }
 
+/** Every AI agent of a schedule is registered by this name. */
+const AI_NAME = 'ai';
+const isAi = (identity: string): boolean => identity.startsWith('ai-');
+
 export class Session {
   readonly callId: string;
   readonly sdp: string;
@@ -227,7 +231,8 @@ export class Session {
         return;
       }
       this.#deps.ready(this.callId);
-      this.#deps.emit({ type: 'ready', call_id: this.callId, identity });
+      const name = this.#isHeardAsAi(identity) ? { ai_name: AI_NAME } : {};
+      this.#deps.emit({ type: 'ready', call_id: this.callId, identity, ...name });
     });
   }
 
@@ -235,13 +240,20 @@ export class Session {
     const audience = this.#want?.audience;
     if (!audience || audience.excluded.includes(identity)) return false;
     if (audience.everyone || audience.named.includes(identity)) return true;
-    return identity.startsWith('agent-') || (audience.ai && identity.startsWith('ai-'));
+    return identity.startsWith('agent-') || this.#isHeardAsAi(identity);
+  }
+
+  #isHeardAsAi(identity: string): boolean {
+    const audience = this.#want?.audience;
+    if (!audience?.ai || audience.everyone || audience.named.includes(identity)) return false;
+    return isAi(identity);
   }
 
   #came(identity: string): void {
     if (this.#present.has(identity)) return;
     this.#present.add(identity);
-    this.#deps.emit({ type: 'participant-joined', call_id: this.callId, identity });
+    const name = isAi(identity) ? { ai_name: AI_NAME } : {};
+    this.#deps.emit({ type: 'participant-joined', call_id: this.callId, identity, ...name });
   }
 
   #left(identity: string, why: LeaveReason): void {
