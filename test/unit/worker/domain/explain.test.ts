@@ -381,7 +381,8 @@ it('gives something to quote where the provider may know more, and only there', 
 
 it('is what README.md shows', () => {
   const readme = readFileSync(join(import.meta.dirname, '../../../../README.md'), 'utf8');
-  const shown = JSON.parse(/```json\n([\s\S]*?)```/.exec(readme)?.[1] ?? '') as {
+  const examples = [...readme.matchAll(/```json\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+  const shown = JSON.parse(examples.find((text) => text.includes('likely_cause')) ?? '') as {
     outcome: { reason: OutcomeReason; detail: string };
     answered_at: string;
     ended_at: string;
