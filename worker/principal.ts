@@ -1,6 +1,7 @@
 // Who asks, and what they may do and see. `http/authentication.ts` finds out; routes and use cases ask here.
 import type { Actor } from './domain/call.ts';
 import { ROLES, type Role } from './domain/roster.ts';
+import type { Sight } from './domain/sight.ts';
 import { Problem } from './http/problems.ts';
 import type { Agent } from './ports.ts';
 
@@ -10,6 +11,8 @@ export interface Rights {
   readonly agent: Agent | null;
   /** Teams whose calls they see beside their own; null: every call. */
   readonly teams: readonly string[] | null;
+  /** Phone numbers of users are shown to them in part. */
+  readonly isMasked: boolean;
   /** For the record: `admin` for the operator's key, else the id of the person or of the program's key. */
   readonly actor: string;
 }
@@ -22,7 +25,13 @@ export interface Principal extends Rights {
 }
 
 /** Who shows `ADMIN_API_KEY`. */
-export const OPERATOR: Principal = { role: 'admin', agent: null, teams: null, actor: 'admin' };
+export const OPERATOR: Principal = {
+  role: 'admin',
+  agent: null,
+  teams: null,
+  isMasked: false,
+  actor: 'admin',
+};
 
 /** Each role may do what those before it may. */
 export const hasRole = ({ role }: Principal, least: Role): boolean =>
@@ -42,6 +51,12 @@ export function requirePerson({ agent }: Principal): Agent {
   if (agent) return agent;
   throw new Problem('forbidden', 'Only a person may do that, and this key is of none');
 }
+
+/** Which calls are shown to them. */
+export const sightOf = ({ agent, teams }: Rights): Sight => ({
+  agentId: agent?.id ?? null,
+  teams,
+});
 
 /** Whom the timeline of a call names. */
 export const actorOf = ({ agent, actor }: Principal): Actor =>

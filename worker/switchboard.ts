@@ -42,6 +42,7 @@ import {
 import type { PendingJob } from './domain/job.ts';
 import type { PartyCommand, Refusal, TransferTo } from './domain/people.ts';
 import type { Remark } from './domain/step-remark.ts';
+import { maySee, type Sight } from './domain/sight.ts';
 import { matchOutbound, type OutboundNews } from './domain/match-outbound.ts';
 import { publicEventOf } from './domain/public-event.ts';
 import type { Env } from './env.ts';
@@ -244,8 +245,11 @@ export class Switchboard extends DurableObject<Env> {
     );
   }
 
-  /** Claims a ringing call for an agent. The returned call tells who has it. */
-  async claim(id: CallId, claim: Claim): Promise<CommandResult> {
+  /** Claims a ringing call for an agent, unless it is out of `sight`. The returned call tells who has it. */
+  async claim(id: CallId, claim: Claim, sight: Sight): Promise<CommandResult> {
+    await this.#book.load();
+    const present = this.#book.get(id) ?? (await this.#store.find(id));
+    if (present && !maySee(sight, present)) return { call: null };
     return this.#result(await this.#book.apply(id, { type: 'claim', claim }));
   }
 

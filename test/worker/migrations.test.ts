@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createCallReader } from '../../worker/adapters/call-reader-d1.ts';
 import { createCallStore } from '../../worker/adapters/call-store-d1.ts';
 import { createContactStore } from '../../worker/adapters/contact-store-d1.ts';
+import { EVERYTHING } from '../../worker/domain/sight.ts';
 import { createRightsReader } from '../../worker/adapters/rights-reader-d1.ts';
 import { createDirectory } from '../../worker/adapters/directory-d1.ts';
 import { createForwardStore } from '../../worker/adapters/forward-store-d1.ts';
@@ -137,7 +138,7 @@ describe('after the upgrade', () => {
       claim: CLAIM,
       charge: null,
     });
-    const found = await createCallReader(db, () => Date.now()).find('c-ended' as CallId);
+    const found = await createCallReader(db, () => Date.now()).find('c-ended' as CallId, EVERYTHING);
     expect(found?.call).toMatchObject({
       direction: 'inbound',
       contact: { name: 'Maria Fonseca', phone: '351910000001' },
@@ -254,7 +255,7 @@ describe('new rows', () => {
     const relayId = 'relay-1' as RelayId;
     expect(await recordings.announce({ ...sound, callId, relayId }, nowMs)).toBe('bring');
     await recordings.stored(callId, nowMs, null);
-    expect((await createCallReader(db, () => nowMs).find(callId))?.call.recording).toEqual({
+    expect((await createCallReader(db, () => nowMs).find(callId, EVERYTHING))?.call.recording).toEqual({
       duration_ms: 1_000,
       bytes: 3_000,
       sha256: sound.sha256,

@@ -10,8 +10,10 @@ import {
 } from '../call-view.ts';
 import { callEvents, calls, contactIdentities, contacts, recordings } from '../db/schema.ts';
 import { roomOfCall, type CallId } from '../domain/ids.ts';
+import { maySee, type Sight } from '../domain/sight.ts';
 import type { StoredEntry } from '../ports.ts';
 import { callFromRow } from './call-rows.ts';
+import { mayBeSeen } from './call-sight-d1.ts';
 import { entryFromRow } from './call-store-d1.ts';
 import { queryable } from './database.ts';
 import { isKept } from './recording-store-d1.ts';
@@ -66,38 +68,64 @@ export function createCallReader(db: DrizzleD1Database, now: () => number) {
       .leftJoin(contacts, eq(contacts.id, calls.contactId))
       .leftJoin(recordings, and(eq(recordings.callId, calls.id), isKept(now())));
 
+  const readPage = async (filter: CallFilter, sight: Sight, limit: number) => {
+    const conditions: (SQL | undefined)[] = [ne(calls.state, 'tombstone'), mayBeSeen(sight)];
+    // Each once, however often it is asked for: a query takes 100 parameters.
+    if (filter.states) conditions.push(inArray(calls.state, [...new Set(filter.states)]));
+    if (filter.followUp === 'open') conditions.push(IS_FOLLOW_UP_OPEN);
+    if (filter.followUp === 'done') conditions.push(isNotNull(calls.followedUpAtMs));
+    if (filter.teamId !== undefined) conditions.push(eq(calls.teamId, filter.teamId));
+    if (filter.agentId !== undefined) conditions.push(eq(calls.claimedBy, filter.agentId));
+    if (filter.after) {
+      const { createdAtMs, id } = filter.after;
+      conditions.push(
+        or(
+          lt(calls.createdAtMs, createdAtMs),
+          and(eq(calls.createdAtMs, createdAtMs), lt(calls.id, id)),
+        ),
+      );
+    }
+    return select()
+      .where(and(...conditions))
+      .orderBy(desc(calls.createdAtMs), desc(calls.id))
+      .limit(limit);
+  };
+
   return {
-    /** Newest first. `next` is where the next page starts, null on the last one. */
+    /** Newest first, those that `sight` shows. `next` is where the next page starts, null on the last one. */
     async list(
       filter: CallFilter,
+      sight: Sight,
       limit: number,
     ): Promise<{ calls: CallView[]; next: PageEnd | null }> {
-      const conditions: (SQL | undefined)[] = [ne(calls.state, 'tombstone')];
-      // Each once, however often it is asked for: a query takes 100 parameters.
-      if (filter.states) conditions.push(inArray(calls.state, [...new Set(filter.states)]));
-      if (filter.followUp === 'open') conditions.push(IS_FOLLOW_UP_OPEN);
-      if (filter.followUp === 'done') conditions.push(isNotNull(calls.followedUpAtMs));
-      if (filter.teamId !== undefined) conditions.push(eq(calls.teamId, filter.teamId));
-      if (filter.agentId !== undefined) conditions.push(eq(calls.claimedBy, filter.agentId));
-      if (filter.after) {
-        const { createdAtMs, id } = filter.after;
-        conditions.push(
-          or(
-            lt(calls.createdAtMs, createdAtMs),
-            and(eq(calls.createdAtMs, createdAtMs), lt(calls.id, id)),
-          ),
-        );
+      const found: CallRow[] = [];
+      for (let { after } = filter; ;) {
+        const rows = await readPage({ ...filter, after }, sight, limit + 1);
+        found.push(...rows.filter(({ call }) => maySee(sight, callFromRow(call))));
+        const last = rows.at(-1)?.call;
+        if (!last || rows.length <= limit || found.length > limit) break;
+        after = endOf(last);
       }
-      const rows = await select()
-        .where(and(...conditions))
-        .orderBy(desc(calls.createdAtMs), desc(calls.id))
-        .limit(limit + 1);
-      const page = rows.slice(0, limit);
+      const page = found.slice(0, limit);
       const last = page.at(-1)?.call;
       return {
         calls: page.map(viewOfRow),
-        next: rows.length > limit && last ? { createdAtMs: last.createdAtMs, id: last.id } : null,
+        next: found.length > limit && last ? endOf(last) : null,
       };
+    },
+
+    /** Null also for a call that `sight` does not show. */
+    async find(
+      id: CallId,
+      sight: Sight,
+    ): Promise<{ call: CallView; timeline: StoredEntry[] } | null> {
+      const [rows, entries] = await db.batch([
+        select().where(and(eq(calls.id, id), ne(calls.state, 'tombstone'))),
+        db.select().from(callEvents).where(eq(callEvents.callId, id)).orderBy(asc(callEvents.seq)),
+      ]);
+      const [row] = rows;
+      if (!row || !maySee(sight, callFromRow(row.call))) return null;
+      return { call: viewOfRow(row), timeline: entries.map(entryFromRow) };
     },
 
     /** Those that are there, by id. */
@@ -112,28 +140,46 @@ export function createCallReader(db: DrizzleD1Database, now: () => number) {
       return found;
     },
 
-    async find(id: CallId): Promise<{ call: CallView; timeline: StoredEntry[] } | null> {
-      const [rows, entries] = await db.batch([
-        select().where(and(eq(calls.id, id), ne(calls.state, 'tombstone'))),
-        db.select().from(callEvents).where(eq(callEvents.callId, id)).orderBy(asc(callEvents.seq)),
-      ]);
-      const [row] = rows;
-      return row ? { call: viewOfRow(row), timeline: entries.map(entryFromRow) } : null;
+    /** Those of the contacts about whom `sight` tells something: there is no call with them, or one that it shows. */
+    async contactsSeen(ids: readonly string[], sight: Sight): Promise<ReadonlySet<string>> {
+      if (sight.teams === null) return new Set(ids);
+      const seen = new Set(ids);
+      for (const some of queryable(ids)) {
+        const ofThem = and(inArray(calls.contactId, some), ne(calls.state, 'tombstone'));
+        const [called, rows] = await db.batch([
+          db.selectDistinct({ contactId: calls.contactId }).from(calls).where(ofThem),
+          db
+            .select()
+            .from(calls)
+            .where(and(ofThem, mayBeSeen(sight))),
+        ]);
+        const shown = new Set(
+          rows.filter((row) => maySee(sight, callFromRow(row))).map(({ contactId }) => contactId),
+        );
+        for (const { contactId } of called) {
+          if (contactId !== null && !shown.has(contactId)) seen.delete(contactId);
+        }
+      }
+      return seen;
     },
   };
 }
 
-function viewOfRow(row: {
-  call: typeof calls.$inferSelect;
-  name: string | null;
-  phone: string | null;
-  recording: {
+const endOf = ({ createdAtMs, id }: PageEnd): PageEnd => ({ createdAtMs, id });
+
+interface CallRow {
+  readonly call: typeof calls.$inferSelect;
+  readonly name: string | null;
+  readonly phone: string | null;
+  readonly recording: {
     durationMs: number;
     bytes: number;
     sha256: string;
     expiresAtMs: number | null;
   } | null;
-}): CallView {
+}
+
+function viewOfRow(row: CallRow): CallView {
   const { contactId } = row.call;
   const contact: ContactView | null =
     contactId === null ? null : { id: contactId, name: row.name, phone: row.phone };

@@ -23,6 +23,7 @@ type SettledData = Pick<
   | 'startedAtMs'
   | 'finishedAtMs'
   | 'talkedAtMs'
+  | 'hadBy'
   | 'flow'
   | 'remarks'
 > & {
@@ -62,7 +63,7 @@ type LiveData = SettledData &
 type StoredData = Partial<LiveData> &
   Omit<
     SettledData,
-    'target' | 'startedAtMs' | 'finishedAtMs' | 'talkedAtMs' | 'flow' | 'remarks'
+    'target' | 'startedAtMs' | 'finishedAtMs' | 'talkedAtMs' | 'hadBy' | 'flow' | 'remarks'
   > & {
     heard?: LiveData['heard'];
   };
@@ -78,6 +79,7 @@ export function rowFromCall(call: Call): Row {
     startedAtMs: call.startedAtMs,
     finishedAtMs: call.finishedAtMs,
     talkedAtMs: call.talkedAtMs,
+    hadBy: call.hadBy,
     flow: call.flow,
     claim: call.claim,
     remarks: call.remarks,
@@ -179,6 +181,7 @@ export function callFromRow(row: Row): Call {
     startedAtMs: null,
     finishedAtMs: null,
     talkedAtMs: null,
+    hadBy: data.claim ? [data.claim.agentId] : [],
     caller: null,
     placement: null,
     offerSdp: null,

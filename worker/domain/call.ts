@@ -133,6 +133,8 @@ export interface Dial {
   readonly displayPhoneNumber: string;
   readonly caller: Caller;
   readonly target: Target;
+  /** Absent when no person placed the call. */
+  readonly placedBy?: AgentId;
   /** The agent who places the call is there already and needs no ring. */
   readonly claim: Claim | null;
   /** How long the user's phone may ring, in ms. */
@@ -303,6 +305,8 @@ export interface Call {
   readonly ai: AiSeat | null;
   /** Names of AI agents that were sent for and are not wanted any more. */
   readonly recalled: readonly string[];
+  /** Agents who have or had it, were heard in it, or placed it: they may look at it ever after. */
+  readonly hadBy: readonly AgentId[];
   /** Identities that are not to be heard: their claim was taken back, or they were removed. */
   readonly excluded: readonly string[];
   readonly people: People;

@@ -17,5 +17,9 @@ export const callerIdentity = (id: CallId): string => `caller-${id}`;
 /** Identity of an agent in any room. Stable, so that a reloaded page returns as the same participant. */
 export const agentIdentity = (id: AgentId): string => `agent-${id}`;
 
+/** Null for everybody else in a room. */
+export const agentOfIdentity = (identity: string): AgentId | null =>
+  identity.startsWith('agent-') ? (identity.slice('agent-'.length) as AgentId) : null;
+
 /** The relay that a process belongs to, which is what was registered; ids that are registered have no dot. */
 export const relayOf = (id: string): RelayId => id.replace(/\.\d+$/, '') as RelayId;

@@ -81,6 +81,7 @@ export const blankCall = (
   claim: null,
   ai: null,
   recalled: [],
+  hadBy: [],
   excluded: [],
   people: NOBODY_ELSE,
   remarks: NO_REMARKS,

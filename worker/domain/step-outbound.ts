@@ -69,6 +69,7 @@ export function onDial(
     caller: dial.caller,
     target: dial.target,
     claim: dial.claim,
+    hadBy: dial.placedBy === undefined ? [] : [dial.placedBy],
     ask: dial.ask,
     policy: dial.policy,
     audio: soundBefore(dial.policy),

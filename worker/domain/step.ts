@@ -32,6 +32,7 @@ import {
   type PendingJob,
 } from './job.ts';
 import { NOBODY, type Desk } from './desk.ts';
+import { agentOfIdentity, type AgentId } from './ids.ts';
 import { outcome } from './outcome.ts';
 import {
   blankCall,
@@ -430,13 +431,20 @@ function finish(before: Call, change: Change, nowMs: number): Decision {
     leaseUntilMs: null,
   }));
   const { pending, started } = leaseJobs([...kept, ...added], nowMs);
-  const call: Call = { ...changed, pending, nextJobId: changed.nextJobId + added.length };
+  const nextJobId = changed.nextJobId + added.length;
+  const call: Call = { ...changed, hadBy: havers(changed), pending, nextJobId };
   return {
     call,
     entry: change.entry,
     messages: change.messages ?? news(before, call),
     jobs: started,
   };
+}
+
+function havers({ hadBy, claim, heard }: Call): Call['hadBy'] {
+  const present = [claim?.agentId ?? null, ...heard.map(agentOfIdentity)];
+  const fresh = present.filter((agentId) => agentId !== null && !hadBy.includes(agentId));
+  return fresh.length === 0 ? hadBy : [...new Set([...hadBy, ...(fresh as AgentId[])])];
 }
 
 /** The relay hears of a wanted state that differs from the one before. */

@@ -4,8 +4,8 @@ import type { CallView } from '../call-view.ts';
 import type { Actor } from '../domain/call.ts';
 import { agentIdentity, roomOfCall, type CallId } from '../domain/ids.ts';
 import { Problem } from '../http/problems.ts';
-import type { Agent } from '../ports.ts';
-import { actorOf, hasRole, type Principal } from '../principal.ts';
+import type { Agent, StoredEntry } from '../ports.ts';
+import { actorOf, hasRole, sightOf, type Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
 
 export interface Seat {
@@ -23,10 +23,15 @@ export interface Seat {
  * @throws Problem `call-taken` naming the winner, `call-over` naming the ending, `call-not-ringing`, `not-found`; where the call
  * rings for others, `not-on-duty`, `agent-busy` or `not-rung`
  */
-export async function claimCall(services: Services, id: CallId, agent: Agent): Promise<Seat> {
+export async function claimCall(
+  services: Services,
+  id: CallId,
+  agent: Agent,
+  principal: Principal,
+): Promise<Seat> {
   const identity = agentIdentity(agent.id);
   const claim = { agentId: agent.id, agentName: agent.name, identity, atMs: services.now() };
-  const { call } = await services.switchboard().claim(id, claim);
+  const { call } = await services.switchboard().claim(id, claim, sightOf(principal));
   if (!call) throw new Problem('not-found', 'There is no call with this id');
   if (call.outcome) {
     throw new Problem('call-over', `The call ended: ${call.outcome.reason}`, {
@@ -83,10 +88,13 @@ export async function declineCall(services: Services, id: CallId, agent: Agent):
  *
  * @throws Problem `conflict` for calls of any other kind, `call-over`, `not-found`
  */
-export async function joinCall(services: Services, id: CallId, agent: Agent): Promise<Seat> {
-  const found = await services.calls.find(id);
-  if (!found) throw new Problem('not-found', 'There is no call with this id');
-  const { call } = found;
+export async function joinCall(
+  services: Services,
+  id: CallId,
+  agent: Agent,
+  principal: Principal,
+): Promise<Seat> {
+  const { call } = await findCall(services, id, principal);
   if (call.outcome) {
     throw new Problem('call-over', `The call ended: ${call.outcome.reason}`, {
       outcome: call.outcome,
@@ -132,21 +140,33 @@ export async function endCall(
   return call;
 }
 
+/** @throws Problem `not-found`, also for a call that whoever asks may not see */
+export async function findCall(
+  services: Services,
+  id: CallId,
+  principal: Principal,
+): Promise<{ call: CallView; timeline: StoredEntry[] }> {
+  const found = await services.calls.find(id, sightOf(principal));
+  if (!found) throw new Problem('not-found', 'There is no call with this id');
+  return found;
+}
+
 /**
  * Who acts on a call. Agents act on calls that nobody else has.
  *
- * @throws Problem `forbidden` for somebody else's call
+ * @throws Problem `forbidden` for somebody else's call, `not-found`
  */
 export async function actorOn(
   services: Services,
   id: CallId,
   principal: Principal,
 ): Promise<Actor> {
-  if (hasRole(principal, 'supervisor')) return actorOf(principal);
-  const known = await services.calls.find(id);
+  const mayActOnAll = hasRole(principal, 'supervisor');
+  if (mayActOnAll && principal.teams === null) return actorOf(principal);
+  const { call } = await findCall(services, id, principal);
   // Until somebody has taken it, a call that is handed over is still theirs who hand it over.
-  const holder = known?.call.claimed_by ?? known?.call.transferred_by ?? null;
-  if (holder && holder.agent_id !== principal.agent?.id && known?.call.state !== 'ended') {
+  const holder = mayActOnAll ? null : (call.claimed_by ?? call.transferred_by ?? null);
+  if (holder && holder.agent_id !== principal.agent?.id && call.state !== 'ended') {
     throw new Problem('forbidden', `${holder.name} has this call`, { claimed_by: holder });
   }
   return actorOf(principal);

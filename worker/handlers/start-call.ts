@@ -9,7 +9,7 @@ import { mayCall } from '../domain/permission-questions.ts';
 import { outboundRestriction } from '../domain/restriction.ts';
 import { invalidField, Problem } from '../http/problems.ts';
 import type { BusinessNumber, Contact } from '../ports.ts';
-import { hasRole, type Principal } from '../principal.ts';
+import { hasRole, sightOf, type Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
 import { seatFor, type Seat } from './command-call.ts';
 import { resolveContact } from './contact-of.ts';
@@ -87,6 +87,7 @@ function dialOf(
       ...(bsuid === undefined ? {} : { bsuid }),
     },
     target: request.target,
+    ...(request.principal.agent ? { placedBy: request.principal.agent.id } : {}),
     claim: with_.claim,
     ringMs: request.ringMs,
     ask: with_.ask,
@@ -110,12 +111,13 @@ async function idOf(services: Services, { principal, idempotency }: StartRequest
 
 async function contactOf(
   services: Services,
-  { to, recipient, contactId }: StartRequest,
+  { to, recipient, contactId, principal }: StartRequest,
   id: CallId,
 ): Promise<Contact> {
   if (contactId !== undefined) {
     const contact = await services.contacts.find(contactId);
-    if (!contact) throw invalidField('contact_id', 'the id of a contact');
+    const seen = await services.calls.contactsSeen([contactId], sightOf(principal));
+    if (!contact || !seen.has(contactId)) throw invalidField('contact_id', 'the id of a contact');
     if (contact.identities.length === 0) {
       throw invalidField('contact_id', 'a contact with a phone number or user id');
     }

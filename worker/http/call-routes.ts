@@ -4,7 +4,8 @@ import { callDetailsView, callView, viewOfDetails } from '../call-view.ts';
 import type { PageEnd } from '../adapters/call-reader-d1.ts';
 import { CALL_STATES } from '../domain/call.ts';
 import type { CallId } from '../domain/ids.ts';
-import { claimCall, endCall, joinCall } from '../handlers/command-call.ts';
+import { claimCall, endCall, findCall, joinCall } from '../handlers/command-call.ts';
+import { sightOf } from '../principal.ts';
 import type { Services } from '../services.ts';
 import { agentOf } from './acting-agent.ts';
 import { pageOf, pageQuery } from './paging.ts';
@@ -127,21 +128,22 @@ export function callRoutes(services: Services) {
       agentId: agent_id,
       after,
     };
-    const page = await services.calls.list(filter, limit);
+    const page = await services.calls.list(filter, sightOf(c.var.principal), limit);
     return c.json({ data: page.calls, next_cursor: page.next && writeCursor(page.next) }, 200);
   });
   app.openapi(show, async (c) => {
-    const found = await services.calls.find(c.req.valid('param').id as CallId);
-    if (!found) throw new Problem('not-found', 'There is no call with this id');
+    const found = await findCall(services, c.req.valid('param').id as CallId, c.var.principal);
     return c.json(viewOfDetails(found.call, found.timeline), 200);
   });
   app.openapi(claim, async (c) => {
     const agent = await agentOf(services, c.var.principal, c.req.valid('query').agent_id);
-    return c.json(await claimCall(services, c.req.valid('param').id as CallId, agent), 200);
+    const id = c.req.valid('param').id as CallId;
+    return c.json(await claimCall(services, id, agent, c.var.principal), 200);
   });
   app.openapi(join, async (c) => {
     const agent = await agentOf(services, c.var.principal, c.req.valid('query').agent_id);
-    return c.json(await joinCall(services, c.req.valid('param').id as CallId, agent), 200);
+    const id = c.req.valid('param').id as CallId;
+    return c.json(await joinCall(services, id, agent, c.var.principal), 200);
   });
   app.openapi(end, async (c) => {
     const id = c.req.valid('param').id as CallId;

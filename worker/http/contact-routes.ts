@@ -4,6 +4,7 @@ import type { StoredContact } from '../adapters/contact-store-d1.ts';
 import { contactView, iso } from '../call-view.ts';
 import { identitiesOf, isPhone } from '../domain/contact.ts';
 import { addressOf, resolveContact } from '../handlers/contact-of.ts';
+import { sightOf, type Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
 import { pageOf, pageQuery } from './paging.ts';
 import { Problem, problemContent } from './problems.ts';
@@ -130,17 +131,27 @@ export function contactRoutes(services: Services) {
     const { name, ...known } = c.req.valid('json');
     const contact = await resolveContact(services, identitiesOf(known), name ?? null, '');
     await services.contacts.save(contact, services.now());
-    const stored = await findContact(services, contact.id);
-    return contact.isNew ? c.json(view(stored), 201) : c.json(view(stored), 200);
+    const stored = await services.contacts.find(contact.id);
+    if (!stored) throw new Error('a contact that was just saved is not there');
+    const isSeen = await mayBeSeen(services, contact.id, c.var.principal);
+    // Of somebody whose calls are not theirs they are told no more than they said.
+    const shown = isSeen
+      ? stored
+      : { ...stored, name: name ?? null, identities: contact.identities };
+    return contact.isNew ? c.json(view(shown), 201) : c.json(view(shown), 200);
   });
   app.openapi(list, async (c) => {
     const { limit, cursor, ...known } = c.req.valid('query');
     const [identity] = identitiesOf(known);
     const page = await services.contacts.list({ identity, after: cursor }, limit);
-    return c.json({ data: page.contacts.map(view), next_cursor: page.next }, 200);
+    const ids = page.contacts.map(({ id }) => id);
+    const seen = await services.calls.contactsSeen(ids, sightOf(c.var.principal));
+    const shown = page.contacts.filter(({ id }) => seen.has(id));
+    return c.json({ data: shown.map(view), next_cursor: page.next }, 200);
   });
   app.openapi(show, async (c) => {
-    return c.json(view(await findContact(services, c.req.valid('param').id)), 200);
+    const { id } = c.req.valid('param');
+    return c.json(view(await findContact(services, id, c.var.principal)), 200);
   });
   app.openapi(change, async (c) => {
     const { id } = c.req.valid('param');
@@ -150,12 +161,20 @@ export function contactRoutes(services: Services) {
   return app;
 }
 
-/** @throws Problem `not-found` */
-export async function findContact(services: Services, id: string): Promise<StoredContact> {
+/** @throws Problem `not-found`, also for a contact of whom whoever asks may see no call, while there are some */
+export async function findContact(
+  services: Services,
+  id: string,
+  principal: Principal,
+): Promise<StoredContact> {
   const contact = await services.contacts.find(id);
-  if (!contact) throw new Problem('not-found', 'There is no contact with this id');
+  if (!contact || !(await mayBeSeen(services, id, principal)))
+    throw new Problem('not-found', 'There is no contact with this id');
   return contact;
 }
+
+const mayBeSeen = async ({ calls }: Services, id: string, principal: Principal): Promise<boolean> =>
+  (await calls.contactsSeen([id], sightOf(principal))).has(id);
 
 function view(contact: StoredContact): z.infer<typeof contactRecord> {
   const address = addressOf(contact.identities);

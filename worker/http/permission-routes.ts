@@ -88,7 +88,7 @@ export function permissionRoutes(services: Services) {
   const app = newRoutes();
   app.openapi(show, async (c) => {
     const number = c.req.valid('query').number_id as NumberId;
-    const contact = await findContact(services, c.req.valid('param').id);
+    const contact = await findContact(services, c.req.valid('param').id, c.var.principal);
     const known = await readPermission(services, number, contact);
     if (!known) throw invalidField('number_id', 'the id of a registered number');
     const key = { numberId: number, contactId: contact.id };
@@ -97,7 +97,7 @@ export function permissionRoutes(services: Services) {
   app.openapi(ask, async (c) => {
     const { number_id, text, template } = c.req.valid('json');
     const number = number_id as NumberId;
-    const contact = await findContact(services, c.req.valid('param').id);
+    const contact = await findContact(services, c.req.valid('param').id, c.var.principal);
     const asked = await askPermission(services, number, contact.id, { text, template });
     if (asked.result !== 'sent') throw askProblem(asked);
     const key = { numberId: number, contactId: contact.id };
