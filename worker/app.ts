@@ -2,6 +2,8 @@
 import { cors } from 'hono/cors';
 import { agentRoutes } from './http/agent-routes.ts';
 import { apiKeyRoutes } from './http/api-key-routes.ts';
+import { auditRoutes } from './http/audit-routes.ts';
+import { auditTrail } from './http/audit-trail.ts';
 import { authenticate } from './http/authentication.ts';
 import { callAudioRoutes } from './http/call-audio-routes.ts';
 import { callDeskRoutes } from './http/call-desk-routes.ts';
@@ -15,6 +17,7 @@ import { eventRoutes } from './http/event-routes.ts';
 import { forwardRoutes } from './http/forward-routes.ts';
 import { checkJsonBody } from './http/json-body.ts';
 import { KeyGuard } from './http/key-guard.ts';
+import { maskAnswers } from './http/masked-answers.ts';
 import { moneyRoutes } from './http/money-routes.ts';
 import { numberCallingRoutes } from './http/number-calling-routes.ts';
 import { numberRoutes } from './http/number-routes.ts';
@@ -32,6 +35,7 @@ import { logRequests } from './http/request-log.ts';
 import { newRoutes } from './http/routes.ts';
 import { ruleExplainRoute } from './http/rule-explain-route.ts';
 import { ruleRoutes } from './http/rule-routes.ts';
+import { settingsRoutes } from './http/settings-routes.ts';
 import { startCallRoute } from './http/start-call-route.ts';
 import { statsRoutes } from './http/stats-routes.ts';
 import { webhookEndpointRoutes } from './http/webhook-endpoint-routes.ts';
@@ -64,6 +68,7 @@ export function createApp(services: Services) {
       'What signing in gives a browser. Requests that change something carry the header `X-CSRF-Token` of `GET /v1/session` as well.',
   });
   app.get('/docs', (c) => c.html(docsPage('/v1/openapi.json')));
+  app.use('/v1/*', auditTrail(services), maskAnswers);
   app.route('/v1', relayConnectRoute(services, guard));
   app.route('/v1', relayAudioRoutes(services, guard));
   app.route('/v1', signInRoute(services, guard));
@@ -71,6 +76,8 @@ export function createApp(services: Services) {
   app.use('/v1/*', authenticate(services, guard), checkJsonBody());
   app.route('/v1', sessionRoutes(services));
   app.route('/v1', apiKeyRoutes(services));
+  app.route('/v1', settingsRoutes(services));
+  app.route('/v1', auditRoutes(services));
   app.route('/v1', relayRoutes(services));
   app.route('/v1', callRoutes(services));
   app.route('/v1', callDeskRoutes(services));

@@ -6,7 +6,9 @@ import { isOver, type Call } from './domain/call.ts';
 import { agentsOf, deskFor, loads, waitingCalls, type Desk } from './domain/desk.ts';
 import type { AgentId, CallId } from './domain/ids.ts';
 import { ringsOf, talkersOf } from './domain/people.ts';
-import { presenceOf, type Duty, type Member, type Presence } from './domain/roster.ts';
+import { isMasked } from './domain/masking.ts';
+import { EVERYTHING, type View } from './domain/sight.ts';
+import { presenceOf, type Duty, type Member, type Presence, type Role } from './domain/roster.ts';
 
 /** What outlives the Switchboard's memory and changes too often for the record. */
 export interface Attendance {
@@ -121,6 +123,25 @@ export class FrontDesk {
       ...this.#attendanceOf(known.id),
       isConnected: known.ai !== null || this.#deps.isConnected(known.id),
     }));
+  }
+
+  /** What a person, or whoever else shows a key of this role, is shown of calls; null for a person who is there no more. */
+  viewOf({
+    agentId,
+    role,
+  }: {
+    readonly agentId: AgentId | null;
+    readonly role: Role;
+  }): View | null {
+    const people = this.#current?.people;
+    if (!people) return null;
+    if (agentId !== null) return people.views.get(agentId) ?? null;
+    return { sight: EVERYTHING, isMasked: isMasked(people.masking, role) };
+  }
+
+  /** Somebody's view of phone numbers is cut down, so that no room tells them: everybody in a room reads the same. */
+  get isMasking(): boolean {
+    return this.#current?.people.masking !== 'none';
   }
 
   #attendanceOf(agentId: AgentId): Attendance {

@@ -3,6 +3,7 @@ import { exports, waitUntil } from 'cloudflare:workers';
 import { openAccess } from './adapters/access-tokens.ts';
 import { createApiKeyStore } from './adapters/api-key-store-d1.ts';
 import { createCallerReader } from './adapters/caller-reader-d1.ts';
+import { createAuditStore } from './adapters/audit-store-d1.ts';
 import { createCallReader } from './adapters/call-reader-d1.ts';
 import { createIdempotencyStore } from './adapters/idempotency-d1.ts';
 import { createContactStore } from './adapters/contact-store-d1.ts';
@@ -21,6 +22,7 @@ import { createRightsReader } from './adapters/rights-reader-d1.ts';
 import { createSessionStore } from './adapters/session-store-d1.ts';
 import { createRuleStore } from './adapters/rule-store-d1.ts';
 import { createTeamStore } from './adapters/team-store-d1.ts';
+import { createSettingsStore } from './adapters/settings-store-d1.ts';
 import { createUsageReader } from './adapters/usage-reader-d1.ts';
 import { createWebhookStore } from './adapters/webhook-store-d1.ts';
 import { createApp } from './app.ts';
@@ -29,6 +31,7 @@ import type { Env } from './env.ts';
 import { catchUpDeliveries } from './handlers/deliver-events.ts';
 import { retryForwards } from './handlers/forward-webhook.ts';
 import { sweepAudio } from './handlers/sweep-audio.ts';
+import { sweepSignIn } from './handlers/sweep-sign-in.ts';
 import { Problem, problemResponse } from './http/problems.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { Services } from './services.ts';
@@ -51,6 +54,8 @@ function servicesOf(env: Env): Services {
     rights: createRightsReader(db),
     sessions: createSessionStore(db),
     apiKeys: createApiKeyStore(db),
+    settings: createSettingsStore(db),
+    audit: createAuditStore(db),
     access: openAccess(config, () => Date.now()),
     numbers: createNumberStore(db),
     forwards: createForwardStore(db),
@@ -89,7 +94,10 @@ export default {
     return app.fetch(request, env, ctx);
   },
 
-  /** Every minute: webhook bodies that could not be passed on yet, audio whose time is over, events for endpoints of users. */
+  /**
+   * Every minute: webhook bodies that could not be passed on yet, audio whose time is over, events for endpoints of users,
+   * sessions that are over.
+   */
   async scheduled(_controller, env) {
     const services = servicesOf(env);
     const { Outgoing: outgoing } = exports as unknown as { Outgoing: Pick<Outgoing, 'sendEvents'> };
@@ -97,6 +105,7 @@ export default {
       retryForwards(services),
       sweepAudio(services),
       catchUpDeliveries(services, (endpointId, turns) => outgoing.sendEvents(endpointId, turns)),
+      sweepSignIn(services),
     ]);
     for (const result of done) if (result.status === 'rejected') throw result.reason;
   },

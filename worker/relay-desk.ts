@@ -27,6 +27,7 @@ import {
   type RelayMessage,
 } from './domain/call.ts';
 import type { CallId, RelayId } from './domain/ids.ts';
+import { maskCaller } from './domain/masking.ts';
 import { FrameRate } from './frame-rate.ts';
 import type { Absence, Absences, RelayStatus } from './ports.ts';
 import { callEvent, endOf, iceResult } from './relay-events.ts';
@@ -47,6 +48,8 @@ export interface RelayDeskDeps {
   readonly book: CallBook;
   readonly absences: Absences;
   readonly access: () => LiveKitAccess;
+  /** Rooms do not tell users' numbers. */
+  readonly isMasking: () => boolean;
   readonly now: () => number;
   /** Those who are told how calls sound at present. */
   readonly quality: {
@@ -316,13 +319,19 @@ export class RelayDesk {
     }
   }
 
+  /** Everybody in a room reads the same. */
+  #shownInRoom(call: Call): Call {
+    const { caller } = call;
+    return caller && this.#deps.isMasking() ? { ...call, caller: maskCaller(caller) } : call;
+  }
+
   async #sendWant(call: Call): Promise<void> {
     if (!call.placement) return;
     const want = wanted(call);
     const { playing } = want.audio;
     const access = this.#deps.access();
     const room = want.hasRoom
-      ? { url: access.url, token: await callerToken(access, call) }
+      ? { url: access.url, token: await callerToken(access, this.#shownInRoom(call)) }
       : undefined;
     this.#deps.sockets.send(call.placement, {
       type: 'call.want',

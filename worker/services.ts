@@ -4,6 +4,7 @@ import type { AccessTokens } from './adapters/access-tokens.ts';
 import type { ApiKeyStore } from './adapters/api-key-store-d1.ts';
 import type { Directory } from './adapters/directory-d1.ts';
 import type { CallerReader } from './adapters/caller-reader-d1.ts';
+import type { AuditStore } from './adapters/audit-store-d1.ts';
 import type { CallReader } from './adapters/call-reader-d1.ts';
 import type { ContactStore } from './adapters/contact-store-d1.ts';
 import type { IdempotencyStore } from './adapters/idempotency-d1.ts';
@@ -18,6 +19,7 @@ import type { TeamStore } from './adapters/team-store-d1.ts';
 import type { RateStore } from './adapters/rate-store-d1.ts';
 import type { RightsReader } from './adapters/rights-reader-d1.ts';
 import type { SessionStore } from './adapters/session-store-d1.ts';
+import type { SettingsStore } from './adapters/settings-store-d1.ts';
 import type { UsageReader } from './adapters/usage-reader-d1.ts';
 import type { WebhookStore } from './adapters/webhook-store-d1.ts';
 import type { Config } from './config.ts';
@@ -30,6 +32,8 @@ export interface Services {
   readonly rights: RightsReader;
   readonly sessions: SessionStore;
   readonly apiKeys: ApiKeyStore;
+  readonly settings: SettingsStore;
+  readonly audit: AuditStore;
   /** Null where no Access application stands before this worker. */
   readonly access: AccessTokens | null;
   readonly numbers: NumberStore;

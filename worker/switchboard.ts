@@ -5,7 +5,14 @@ import { PING, PONG } from '../relay/protocol.ts';
 import { createAbsences } from './adapters/absences.ts';
 import { createCallStore } from './adapters/call-store-d1.ts';
 import { openDatabase } from './adapters/database.ts';
-import { agentTag, EventSockets, keyTag, type CallNotice } from './adapters/event-sockets.ts';
+import {
+  agentTag,
+  EventSockets,
+  keyTag,
+  type Hello,
+  type News,
+  type Subscriber,
+} from './adapters/event-sockets.ts';
 import { closeRevoked } from './adapters/revoked-sockets.ts';
 import type { LiveKitAccess } from './adapters/livekit.ts';
 import { RelaySockets, relayTag } from './adapters/relay-sockets.ts';
@@ -15,10 +22,11 @@ import { CallBook } from './call-book.ts';
 import { iso, type CallView } from './call-view.ts';
 import { Courier } from './courier.ts';
 import { FrontDesk, type PresenceView } from './front-desk.ts';
-import type { Duty } from './domain/roster.ts';
+import type { Duty, Role } from './domain/roster.ts';
 import { parseConfig, type Config } from './config.ts';
 import {
   isOver,
+  isSettled,
   type Actor,
   type AudioCommand,
   type Call,
@@ -42,7 +50,7 @@ import {
 import type { PendingJob } from './domain/job.ts';
 import type { PartyCommand, Refusal, TransferTo } from './domain/people.ts';
 import type { Remark } from './domain/step-remark.ts';
-import { maySee, type Sight } from './domain/sight.ts';
+import { maySee, type Sight, type View } from './domain/sight.ts';
 import { matchOutbound, type OutboundNews } from './domain/match-outbound.ts';
 import { publicEventOf } from './domain/public-event.ts';
 import type { Env } from './env.ts';
@@ -96,6 +104,8 @@ export class Switchboard extends DurableObject<Env> {
   readonly #courier = new Courier(() => this.#outgoing().deliverEvents());
   /** Pairs of number and contact that are being dialled: taken before they are stored. */
   readonly #dialling = new Map<string, { readonly id: CallId; requests: number }>();
+  /** Calls as subscribers last heard of them: those who see one no more have to hear so. */
+  readonly #told = new Map<CallId, Call>();
   #config: Config | null = null;
   #alarmAtMs: number | null = null;
   #lastCursor = 0;
@@ -104,7 +114,10 @@ export class Switchboard extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = createCallStore(openDatabase(env.DB));
-    this.#subscribers = new EventSockets(ctx, () => Date.now());
+    this.#subscribers = new EventSockets(ctx, {
+      now: () => Date.now(),
+      viewOf: (subscriber) => this.#people.viewOf(subscriber),
+    });
     this.#book = new CallBook({
       store: this.#store,
       now: () => Date.now(),
@@ -114,7 +127,10 @@ export class Switchboard extends DurableObject<Env> {
       prepare: (call) => this.#people.prepare(call),
       deskFor: (...of) => this.#people.deskFor(...of),
       act: (call, decision, entry, before) => this.#act(call, decision, entry, before),
-      resume: (call) => this.#desk.resume(call),
+      resume: (call) => {
+        this.#told.set(call.id, call);
+        this.#desk.resume(call);
+      },
       missed: (call, entries) => {
         for (const entry of entries) this.#tell(call, entry);
       },
@@ -124,10 +140,14 @@ export class Switchboard extends DurableObject<Env> {
       book: this.#book,
       absences: createAbsences(ctx.storage.kv),
       access: () => this.#access(),
+      isMasking: () => this.#people.isMasking,
       now: () => Date.now(),
       quality: {
         isWanted: () => this.#subscribers.isQualityWanted,
-        publish: (calls) => this.#subscribers.publishQuality(qualityNotice(calls, Date.now())),
+        publish: (calls) =>
+          this.#subscribers.publishQuality(qualityNotice(calls, Date.now()), (id) =>
+            this.#book.get(id as CallId),
+          ),
       },
       wakeAt: (atMs) => this.#wakeAt(atMs),
     });
@@ -279,10 +299,12 @@ export class Switchboard extends DurableObject<Env> {
     return queuesOf(this.#book.calls());
   }
 
-  /** Agents, teams or rules were changed in the record. */
+  /** Agents, teams, rules or settings were changed in the record. */
   async peopleChanged(): Promise<void> {
     this.#people.forget();
     await this.#people.peopleChanged();
+    await this.#people.prepare(null);
+    this.#subscribers.refresh((view, agentId) => this.#hello(this.#lastCursor, view, agentId));
   }
 
   /** Ends a call: rejects it while it rings, hangs up afterwards. Harmless when it is over. */
@@ -384,39 +406,44 @@ export class Switchboard extends DurableObject<Env> {
 
   async #subscribe(socket: WebSocket, query: URLSearchParams): Promise<void> {
     const after = query.get('after');
+    const subscriber = subscriberOf(query);
     await this.#book.load();
+    // Somebody who was added a moment ago.
+    if (!this.#people.viewOf(subscriber)) this.#people.forget();
     await this.#people.prepare(null);
     let cursor = after === null ? await this.#store.lastCursor() : Number(after);
-    const missed: CallNotice[] = [];
+    const missed: News[] = [];
     for (;;) {
       const entries = after === null ? [] : await this.#store.entriesAfter(cursor, REPLAY_MAX);
       for (const entry of entries) {
         const call = this.#book.get(entry.callId) ?? (await this.#store.find(entry.callId));
-        if (call && call.state !== 'tombstone') missed.push(notice(call, entry));
+        if (call && call.state !== 'tombstone') {
+          missed.push({ notice: notice(call, entry), call, before: null });
+        }
         cursor = entry.cursor;
       }
       // What was stored during these reads has to be read too; after this point nothing is awaited.
       const isComplete = entries.length < REPLAY_MAX && this.#lastCursor <= cursor;
       if (isComplete || after === null || missed.length >= REPLAY_MAX) break;
     }
-    const calls = [...this.#book.calls()].filter(({ state }) => state !== 'ended').map(view);
-    const agentId = query.get('agent');
-    const hello = {
+    const hello: Hello = (view, agentId) =>
+      this.#hello(Math.max(cursor, this.#lastCursor), view, agentId);
+    this.#subscribers.accept(socket, subscriber, hello, missed);
+    const { agentId } = subscriber;
+    if (agentId !== null) void this.#people.connectionChanged(agentId);
+  }
+
+  #hello(cursor: number, { sight }: View, agentId: AgentId | null): object {
+    const calls = [...this.#book.calls()].filter(
+      (call) => call.state !== 'ended' && maySee(sight, call),
+    );
+    return {
       type: 'hello',
-      cursor: Math.max(cursor, this.#lastCursor),
+      cursor,
       agent_id: agentId,
-      calls,
+      calls: calls.map(view),
       agents: this.#people.presences(),
     };
-    const until = query.get('until');
-    const subscriber = {
-      agentId,
-      keyHash: query.get('key'),
-      untilMs: until === null ? null : Number(until),
-      wantsQuality: query.has('quality'),
-    };
-    this.#subscribers.accept(socket, subscriber, hello, missed);
-    if (agentId !== null) void this.#people.connectionChanged(agentId as AgentId);
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -438,7 +465,7 @@ export class Switchboard extends DurableObject<Env> {
   async #disconnected(socket: WebSocket): Promise<void> {
     const agentId = this.#subscribers.agentOf(socket);
     if (agentId === null) await this.#desk.disconnected(socket);
-    else await this.#people.connectionChanged(agentId as AgentId);
+    else await this.#people.connectionChanged(agentId);
   }
 
   // ---- acting on decisions ---------------------------------------------------------------------------------------------------
@@ -471,8 +498,11 @@ export class Switchboard extends DurableObject<Env> {
   /** Lets subscribers know of a stored decision. */
   #tell(call: Call, entry: StoredEntry): void {
     this.#lastCursor = Math.max(this.#lastCursor, entry.cursor);
+    const before = this.#told.get(call.id) ?? null;
     if (call.state === 'tombstone') void this.#wakeAt(Date.now() + TOMBSTONE_MS);
-    else this.#subscribers.publish(notice(call, entry));
+    else this.#subscribers.publish({ notice: notice(call, entry), call, before });
+    if (isSettled(call)) this.#told.delete(call.id);
+    else this.#told.set(call.id, call);
     if (publicEventOf(entry.type) !== null) this.#courier.notify();
   }
 
@@ -531,4 +561,16 @@ export class Switchboard extends DurableObject<Env> {
       apiSecret: config.LIVEKIT_API_SECRET,
     };
   }
+}
+
+/** The worker has authenticated whoever asks, and says in the query who it is. */
+function subscriberOf(query: URLSearchParams): Subscriber {
+  const until = query.get('until');
+  return {
+    agentId: query.get('agent') as AgentId | null,
+    role: query.get('role') as Role,
+    keyHash: query.get('key'),
+    untilMs: until === null ? null : Number(until),
+    wantsQuality: query.has('quality'),
+  };
 }

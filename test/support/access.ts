@@ -82,6 +82,9 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   'POST /v1/agents/:id/invitation': 'admin',
   'POST /v1/agents/:id/key': 'admin',
   'DELETE /v1/agents/:id': 'admin',
+  'GET /v1/settings': 'admin',
+  'PATCH /v1/settings': 'admin',
+  'GET /v1/audit': 'admin',
   'GET /v1/api-keys': 'admin',
   'POST /v1/api-keys': 'admin',
   'DELETE /v1/api-keys/:id': 'admin',
@@ -117,5 +120,4 @@ export const FOR_PEOPLE: ReadonlySet<string> = new Set([
   'POST /v1/calls/:id/claim',
   'POST /v1/calls/:id/decline',
   'POST /v1/calls/:id/join',
-  'GET /v1/calls/:id/recording',
 ]);

@@ -53,8 +53,9 @@ export const ask = (
 /** The code with which the server closed an open event stream; null while it is open. */
 export async function openStream(
   headers: Record<string, string>,
+  query = '',
 ): Promise<{ status: number; closed: () => number | null; frames: Record<string, unknown>[] }> {
-  const { status, webSocket } = await request('/v1/events', {
+  const { status, webSocket } = await request(`/v1/events${query}`, {
     headers: { upgrade: 'websocket', ...headers },
   });
   let code: number | null = null;

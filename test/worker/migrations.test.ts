@@ -138,7 +138,10 @@ describe('after the upgrade', () => {
       claim: CLAIM,
       charge: null,
     });
-    const found = await createCallReader(db, () => Date.now()).find('c-ended' as CallId, EVERYTHING);
+    const found = await createCallReader(db, () => Date.now()).find(
+      'c-ended' as CallId,
+      EVERYTHING,
+    );
     expect(found?.call).toMatchObject({
       direction: 'inbound',
       contact: { name: 'Maria Fonseca', phone: '351910000001' },
@@ -255,7 +258,9 @@ describe('new rows', () => {
     const relayId = 'relay-1' as RelayId;
     expect(await recordings.announce({ ...sound, callId, relayId }, nowMs)).toBe('bring');
     await recordings.stored(callId, nowMs, null);
-    expect((await createCallReader(db, () => nowMs).find(callId, EVERYTHING))?.call.recording).toEqual({
+    expect(
+      (await createCallReader(db, () => nowMs).find(callId, EVERYTHING))?.call.recording,
+    ).toEqual({
       duration_ms: 1_000,
       bytes: 3_000,
       sha256: sound.sha256,

@@ -3,6 +3,7 @@ import { drizzle } from 'drizzle-orm/d1';
 import { openAccess } from '../../worker/adapters/access-tokens.ts';
 import { createApiKeyStore } from '../../worker/adapters/api-key-store-d1.ts';
 import { createCallerReader } from '../../worker/adapters/caller-reader-d1.ts';
+import { createAuditStore } from '../../worker/adapters/audit-store-d1.ts';
 import { createCallReader } from '../../worker/adapters/call-reader-d1.ts';
 import { createContactStore } from '../../worker/adapters/contact-store-d1.ts';
 import { createDeliveryStore } from '../../worker/adapters/delivery-store-d1.ts';
@@ -20,6 +21,7 @@ import { createRightsReader } from '../../worker/adapters/rights-reader-d1.ts';
 import { createSessionStore } from '../../worker/adapters/session-store-d1.ts';
 import { createRuleStore } from '../../worker/adapters/rule-store-d1.ts';
 import { createTeamStore } from '../../worker/adapters/team-store-d1.ts';
+import { createSettingsStore } from '../../worker/adapters/settings-store-d1.ts';
 import { createUsageReader } from '../../worker/adapters/usage-reader-d1.ts';
 import { createWebhookStore } from '../../worker/adapters/webhook-store-d1.ts';
 import { parseConfig } from '../../worker/config.ts';
@@ -43,6 +45,8 @@ export function ownServices(
     rights: createRightsReader(db),
     sessions: createSessionStore(db),
     apiKeys: createApiKeyStore(db),
+    settings: createSettingsStore(db),
+    audit: createAuditStore(db),
     access: openAccess(config, () => Date.now()),
     numbers: createNumberStore(db),
     forwards: createForwardStore(db),

@@ -42,6 +42,7 @@ function open(nowMs: () => number) {
     sockets: new RelaySockets(host),
     book,
     absences: { all: () => [], note: () => undefined, forget: () => undefined },
+    isMasking: () => false,
     access: () => ({ url: 'ws://livekit', apiKey: 'key', apiSecret: 'secret' }),
     now: nowMs,
     quality: { isWanted: () => false, publish: () => undefined },

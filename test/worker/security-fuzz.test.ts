@@ -177,6 +177,7 @@ describe('a request of the API', () => {
       { name: 'Ana', role: 'agent', email: null },
       { skills: ['refunds'], capacity: 2, ai: null },
     ],
+    'PATCH /v1/settings': [{ number_masking: 'none' }],
     'POST /v1/api-keys': [
       { name: 'CRM', role: 'agent', expires_at: new Date(Date.now() + 60_000).toISOString() },
     ],

@@ -1,5 +1,4 @@
 // What holds for the whole deployment and is changed while it runs.
-import { eq } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
 import { settings } from '../db/schema.ts';
 import type { NumberMasking } from '../domain/masking.ts';
@@ -11,13 +10,9 @@ export interface Settings {
 
 export type SettingsStore = ReturnType<typeof createSettingsStore>;
 
-/** Only the API writes them, which is what makes the cast sound. */
 export function createSettingsStore(db: DrizzleD1Database) {
   return {
-    async read(): Promise<Settings> {
-      const [row] = await db.select().from(settings).where(eq(settings.name, 'number_masking'));
-      return { numberMasking: (row?.value as NumberMasking | undefined) ?? 'none' };
-    },
+    read: async (): Promise<Settings> => settingsFrom(await db.select().from(settings)),
 
     async setNumberMasking(value: NumberMasking): Promise<void> {
       await db
@@ -26,4 +21,10 @@ export function createSettingsStore(db: DrizzleD1Database) {
         .onConflictDoUpdate({ target: settings.name, set: { value } });
     },
   };
+}
+
+/** The API has checked what is stored, which is what makes the cast sound. */
+export function settingsFrom(rows: readonly (typeof settings.$inferSelect)[]): Settings {
+  const masking = rows.find(({ name }) => name === 'number_masking')?.value;
+  return { numberMasking: (masking as NumberMasking | undefined) ?? 'none' };
 }

@@ -14,6 +14,13 @@ export interface Sight {
 
 export const EVERYTHING: Sight = { agentId: null, teams: null };
 
+/** What somebody is shown, and how. */
+export interface View {
+  readonly sight: Sight;
+  /** Phone numbers of users in part only. */
+  readonly isMasked: boolean;
+}
+
 /**
  * Teams that limit what a person sees: their own. Where there is no team at all nobody is limited, admins never are, and
  * supervisors only by teams that they are in.

@@ -7,10 +7,10 @@ import type { PartyCommand, SupervisionMode, TransferTo } from '../domain/people
 import type { Remark } from '../domain/step-remark.ts';
 import { Problem } from '../http/problems.ts';
 import type { Agent } from '../ports.ts';
-import { actorOf, requireRole, type Principal } from '../principal.ts';
+import { actorOf, requireRole, sightOf, type Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
 import type { RefusableResult } from '../switchboard.ts';
-import { actorOn, seatFor, type Seat } from './command-call.ts';
+import { actorOn, requireSeen, seatFor, type Seat } from './command-call.ts';
 import { problemOf } from './refusals.ts';
 
 /** @throws Problem for whatever was refused, `call-over`, `relay-too-old`, `not-found` */
@@ -50,7 +50,7 @@ export async function cancelTransfer(
   if (!agent || !call.ringing_for?.includes(agent.id)) return { call, seat: null };
   const identity = agentIdentity(agent.id);
   const claim = { agentId: agent.id, agentName: agent.name, identity, atMs: services.now() };
-  const { call: claimed } = await services.switchboard().claim(id, claim);
+  const { call: claimed } = await services.switchboard().claim(id, claim, sightOf(principal));
   if (claimed?.claimed_by?.agent_id !== agent.id) return { call: claimed ?? call, seat: null };
   return { call: claimed, seat: await seatFor(services, id, agent, 'agent') };
 }
@@ -74,6 +74,7 @@ export async function removeParticipant(
   identity: string,
 ): Promise<CallView> {
   const isOwn = principal.agent !== null && identity === agentIdentity(principal.agent.id);
+  if (isOwn) await requireSeen(services, id, principal);
   const actor: Actor = isOwn ? actorOf(principal) : await actorOn(services, id, principal);
   return callOf(await services.switchboard().party(id, { action: 'remove', identity }, actor));
 }
@@ -108,5 +109,6 @@ export async function remarkOn(
   principal: Principal,
   remark: Remark,
 ): Promise<CallView> {
+  await requireSeen(services, id, principal);
   return callOf(await services.switchboard().remark(id, remark, actorOf(principal)));
 }

@@ -151,6 +151,15 @@ export async function findCall(
   return found;
 }
 
+/** @throws Problem `not-found` for a call that whoever asks may not see */
+export async function requireSeen(
+  services: Services,
+  id: CallId,
+  principal: Principal,
+): Promise<void> {
+  if (principal.teams !== null) await findCall(services, id, principal);
+}
+
 /**
  * Who acts on a call. Agents act on calls that nobody else has.
  *

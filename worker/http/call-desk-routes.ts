@@ -2,7 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { callView } from '../call-view.ts';
 import type { CallId } from '../domain/ids.ts';
-import { declineCall } from '../handlers/command-call.ts';
+import { declineCall, findCall, requireSeen } from '../handlers/command-call.ts';
 import type { Services } from '../services.ts';
 import { agentOf } from './acting-agent.ts';
 import { Problem, problemContent } from './problems.ts';
@@ -58,21 +58,17 @@ export function callDeskRoutes(services: Services) {
   const app = newRoutes();
   app.openapi(decline, async (c) => {
     const agent = await agentOf(services, c.var.principal, c.req.valid('query').agent_id);
-    return c.json(await declineCall(services, c.req.valid('param').id as CallId, agent), 200);
+    const id = c.req.valid('param').id as CallId;
+    await requireSeen(services, id, c.var.principal);
+    return c.json(await declineCall(services, id, agent), 200);
   });
   app.openapi(followUp, async (c) => {
     const id = c.req.valid('param').id as CallId;
     const { done } = c.req.valid('json');
-    await find(services, id);
+    await findCall(services, id, c.var.principal);
     if (!(await services.followUps.set(id, done ? services.now() : null)))
       throw new Problem('conflict', 'Nobody needs to get back to this caller');
-    return c.json(await find(services, id), 200);
+    return c.json((await findCall(services, id, c.var.principal)).call, 200);
   });
   return app;
-}
-
-async function find(services: Services, id: CallId): Promise<z.infer<typeof callView>> {
-  const found = await services.calls.find(id);
-  if (!found) throw new Problem('not-found', 'There is no call with this id');
-  return found.call;
 }

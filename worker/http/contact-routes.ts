@@ -137,7 +137,7 @@ export function contactRoutes(services: Services) {
     // Of somebody whose calls are not theirs they are told no more than they said.
     const shown = isSeen
       ? stored
-      : { ...stored, name: name ?? null, identities: contact.identities };
+      : { ...stored, name: name ?? null, identities: contact.identities, tags: [] };
     return contact.isNew ? c.json(view(shown), 201) : c.json(view(shown), 200);
   });
   app.openapi(list, async (c) => {
@@ -155,8 +155,9 @@ export function contactRoutes(services: Services) {
   });
   app.openapi(change, async (c) => {
     const { id } = c.req.valid('param');
+    await findContact(services, id, c.var.principal);
     await services.contacts.setTags(id, c.req.valid('json').tags);
-    return c.json(view(await findContact(services, id)), 200);
+    return c.json(view(await findContact(services, id, c.var.principal)), 200);
   });
   return app;
 }

@@ -47,10 +47,11 @@ export function eventRoutes(services: Services) {
     if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
       throw new Problem('upgrade-required');
     const { after, quality } = c.req.valid('query');
-    const { agent, keyHash, untilMs } = c.var.principal;
+    const { agent, role, keyHash, untilMs } = c.var.principal;
     const query = new URLSearchParams({
       ...(after === undefined ? {} : { after }),
       ...(quality === undefined ? {} : { quality }),
+      role,
       ...(agent ? { agent: agent.id } : {}),
       ...(keyHash === undefined ? {} : { key: keyHash }),
       ...(untilMs === undefined ? {} : { until: String(untilMs) }),

@@ -94,6 +94,7 @@ export class Board implements Writer, Host {
       sockets: new RelaySockets(deps.sockets.host),
       book: this.book,
       absences: absencesIn(deps.absences),
+      isMasking: () => false,
       access: () => access,
       now,
       quality: { isWanted: () => false, publish: () => undefined },

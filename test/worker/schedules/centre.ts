@@ -71,7 +71,12 @@ const members = AGENT_IDS.map((id) => ({
 
 /** After a call of the team its members have 3 s to themselves. */
 export const centre: PeopleReader = {
-  people: async () => ({ members, wrapUpMs: new Map([[TEAM, 3_000]]) }),
+  people: async () => ({
+    members,
+    wrapUpMs: new Map([[TEAM, 3_000]]),
+    views: new Map(),
+    masking: 'none',
+  }),
   rules: async () => ({ version: 1, rules }),
   rulesOf: async (version) => ({ version, rules }),
 };
