@@ -69,6 +69,18 @@ it.each(['check', 'push'])(
   },
 );
 
+it('takes the set of the README', async () => {
+  const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+  const [, section = ''] = readme.split('\n## Routing rules\n');
+  const [, example = ''] = /```json\n([\s\S]*?)```/.exec(section) ?? [];
+  for (const id of ['sales', 'support'])
+    await stack().admin.request('POST', '/v1/teams', { id, name: id });
+  writeFileSync(file, example);
+  const { text } = await run(['push', file, '--force']);
+  expect(text).toContain('is in force');
+  expect((await inForce()).rules.rules).toHaveLength(5);
+});
+
 it('does not overwrite what somebody else has put in force, unless it is told to', async () => {
   await run(['pull', file]);
   const { version } = await stack().admin.request<Kept>('PUT', '/v1/rules', {

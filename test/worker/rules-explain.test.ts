@@ -193,6 +193,11 @@ describe('hours', () => {
     const holidays = [{ date: '2026-12-25', open: '1000', close: '1200' }];
     const at = (time: string) => isOpen('Europe/Lisbon', `2026-12-25T${time}:00Z`, { holidays });
     expect([await at('09:30'), await at('11:00'), await at('14:00')]).toEqual([false, true, false]);
+    const closed = { closed: ['2026-12-25'] };
+    expect(await isOpen('Europe/Lisbon', '2026-12-25T11:00:00Z', closed)).toBe(false);
+    expect(await isOpen('Europe/Lisbon', '2026-12-26T11:00:00Z', closed)).toBe(true);
+    expect(await isOpen('Asia/Tokyo', '2026-12-25T02:00:00Z', closed)).toBe(false);
+    expect(await isOpen('Asia/Tokyo', '2026-12-26T02:00:00Z', closed)).toBe(true);
   });
 
   it('of the number itself hold for the schedule `number`', async () => {

@@ -1,10 +1,16 @@
 // When hours are open: by the clock of their zone, holidays before weekdays, right over changes of that clock. Pure.
 import { DAYS, type Hours } from './calling-hours.ts';
 
+/** Hours, and dates on which nothing is open whatever they say. */
+export interface Schedule extends Hours {
+  /** YYYY-MM-DD */
+  readonly closed?: readonly string[];
+}
+
 /** A range until this minute lasts until midnight, because 2400 cannot be written. */
 const LAST_MINUTE = '2359';
 
-/** Weekly hours have a range within 8 days, and at most 20 holidays can be closed in a row. */
+/** Weekly hours have a range within 8 days; whoever closes for longer than two months is not waited for. */
 const DAYS_AHEAD_MAX = 60;
 
 const MINUTE_MS = 60_000;
@@ -34,9 +40,10 @@ function wallTime(timeZone: string, atMs: number): WallTime {
 
 /** Ranges of one date, by the clock; those of a holiday replace those of the weekday. */
 function rangesOf(
-  { weekly, holidays }: Hours,
+  { weekly, holidays, closed = [] }: Schedule,
   date: string,
 ): readonly { open: string; close: string }[] {
+  if (closed.includes(date)) return [];
   const special = holidays.filter((holiday) => holiday.date === date);
   if (special.length > 0) return special;
   const day = DAYS[(dayNumber(date) + 3) % 7];
@@ -47,7 +54,7 @@ const isWithin = (time: string, { open, close }: { open: string; close: string }
   time >= open && (time < close || close === LAST_MINUTE);
 
 /** Whether hours are open. A minute that the clock shows twice in autumn is open or closed both times. */
-export function isOpen(hours: Hours, nowMs: number): boolean {
+export function isOpen(hours: Schedule, nowMs: number): boolean {
   const { date, time } = wallTime(hours.timezone, nowMs);
   return rangesOf(hours, date).some((range) => isWithin(time, range));
 }
@@ -58,7 +65,7 @@ export function isOpen(hours: Hours, nowMs: number): boolean {
  *
  * @returns null when they do not open within 60 days
  */
-export function opensAtMs(hours: Hours, nowMs: number): number | null {
+export function opensAtMs(hours: Schedule, nowMs: number): number | null {
   if (isOpen(hours, nowMs)) return nowMs;
   const today = dayNumber(wallTime(hours.timezone, nowMs).date);
   for (let day = today; day <= today + DAYS_AHEAD_MAX; day++) {

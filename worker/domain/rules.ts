@@ -11,6 +11,7 @@ const STEPS_MAX = 20;
 const FLOWS_MAX = 100;
 const LIST_MAX = 1_000;
 const DEPTH_MAX = 5;
+const CLOSED_MAX = 100;
 
 const name = z.string().min(1).max(64);
 /** Of teams, flows, schedules and lists: what people write. */
@@ -289,6 +290,14 @@ function stepsOf(depth: number): z.ZodType<Step[]> {
 
 export const steps = stepsOf(DEPTH_MAX);
 
+const schedule = hoursSchema.safeExtend({
+  closed: z
+    .array(z.iso.date('a date as YYYY-MM-DD'))
+    .max(CLOSED_MAX)
+    .default([])
+    .describe('Dates on which nothing is open, by the clock of the zone'),
+});
+
 export const ruleSet = z.strictObject({
   rules: z
     .array(
@@ -305,7 +314,7 @@ export const ruleSet = z.strictObject({
     .refine((flows) => Object.keys(flows).length <= FLOWS_MAX, `at most ${FLOWS_MAX} flows`)
     .default({})
     .describe('Steps that several rules and menus share'),
-  schedules: z.record(key, hoursSchema).default({}).describe('Opening hours, for `match.hours`'),
+  schedules: z.record(key, schedule).default({}).describe('Opening hours, for `match.hours`'),
   lists: z
     .record(key, z.array(digits).max(LIST_MAX))
     .default({})

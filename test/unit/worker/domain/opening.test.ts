@@ -54,6 +54,18 @@ describe('hours', () => {
     expect(isOpen(always, at('2026-11-24T04:59:59Z'))).toBe(true);
   });
 
+  it('are closed on dates that are, whatever else they say', () => {
+    const weekly = [{ day: 'monday', open: '0900', close: '1800' } as const];
+    const mondays = { timezone: 'UTC', weekly, holidays: [] };
+    const closed = { ...mondays, closed: ['2026-11-23'] };
+    expect(isOpen(mondays, at('2026-11-23T10:00:00Z'))).toBe(true);
+    expect(isOpen(closed, at('2026-11-23T10:00:00Z'))).toBe(false);
+    expect(isOpen(closed, at('2026-11-30T10:00:00Z'))).toBe(true);
+    const holidays = [{ date: '2026-11-23', open: '0900', close: '1200' }];
+    expect(isOpen({ ...closed, holidays }, at('2026-11-23T10:00:00Z'))).toBe(false);
+    expect(opensAtMs(closed, at('2026-11-23T10:00:00Z'))).toBe(at('2026-11-30T09:00:00Z'));
+  });
+
   it('of a holiday replace those of the weekday', () => {
     const hours: Hours = {
       ...office,
