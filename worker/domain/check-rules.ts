@@ -15,6 +15,8 @@ export interface Known {
   readonly canRecord: boolean;
   /** Endpoints may be on this machine. */
   readonly isLoopbackAllowed: boolean;
+  /** The deployment has a secret to sign questions with. */
+  readonly canAsk: boolean;
 }
 
 export interface RuleFinding {
@@ -139,6 +141,8 @@ class Checker {
     } else if ('ask' in step) {
       const expected = refusalOfAddress(step.ask.url, this.#known.isLoopbackAllowed);
       if (expected !== null) this.#find([...path, 'ask', 'url'], `Expected ${expected}`);
+      if (!this.#known.canAsk)
+        this.#find([...path, 'ask'], 'Expected a deployment with the setting `ASK_SECRET`');
     } else if ('goto' in step) {
       this.#used.flows.add(step.goto);
       this.#knows([...path, 'goto'], 'a flow of the set', keysOf(this.#set.flows), step.goto);

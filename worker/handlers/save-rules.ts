@@ -27,6 +27,7 @@ export async function knownTo({
     prompts: new Set([...SHIPPED, ...known.prompts]),
     canRecord: audio !== null,
     isLoopbackAllowed: config.ALLOW_LOOPBACK,
+    canAsk: config.ASK_SECRET.length > 0,
   };
 }
 

@@ -16,6 +16,7 @@ const known: Known = {
   prompts: new Set(['welcome', 'sound:hold']),
   canRecord: false,
   isLoopbackAllowed: false,
+  canAsk: false,
 };
 
 const call: CallFacts = {
@@ -135,6 +136,11 @@ describe('a rule set is refused', () => {
       'an endpoint in a local network',
       steps({ ask: { url: 'https://crm.internal/route' } }),
       'rules.0.steps.0.ask.url: Expected a name in the public DNS, not one of a local network',
+    ],
+    [
+      'an endpoint that would not know who asks',
+      steps({ ask: { url: 'https://rules.example.com/route' } }),
+      'rules.0.steps.0.ask: Expected a deployment with the setting `ASK_SECRET`',
     ],
     [
       'a template that no provider has',

@@ -49,6 +49,7 @@ const ask = (settings: Settings = {}, address = url) =>
         prompts: new Set(['sound:menu']),
         canRecord: true,
         isLoopbackAllowed: false,
+        canAsk: true,
       }),
       now: () => NOW,
     },
