@@ -60,6 +60,21 @@ it('is reported with the reason, once for each loss, and so is the return', asyn
   call.session.close('closed');
 });
 
+it('has agents told again what becomes of the transfer that one of them has asked for', async () => {
+  const call = await openCall();
+  const request = { to: { team: 'sales' } };
+  call.room().onTransferAsked('assistant', request);
+  expect(call.events.at(-1)).toMatchObject({ type: 'transfer-asked', request });
+  call.session.want(want(10, { connect: true, open: true, transfer: 'ringing' }));
+  lose(call);
+  call.session.want(want(11, { connect: true, open: true, transfer: 'failed' }));
+  call.room().onJoined();
+  call.session.want(want(12, { connect: true, open: true }));
+  const states = call.calls.filter((name) => name.startsWith('transfer'));
+  expect(states).toEqual(['transfer asked', 'transfer ringing', 'transfer failed', 'transfer ']);
+  call.session.close('closed');
+});
+
 it('leaves the caller’s stream whole: hold sound in it, one number and 20 ms a packet', async () => {
   const call = await openCall();
   call.room().onReady('anna');
