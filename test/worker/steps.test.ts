@@ -124,6 +124,23 @@ describe('voicemail', () => {
     expect(new Uint8Array(await heard.arrayBuffer())).toEqual(FILE);
   });
 
+  it('is heard by agents of the team that was to take the call, and by no others', async () => {
+    await floor.rules([{ queue: { team: 'sales', longest_wait_s: 5 } }, { voicemail: {} }]);
+    const call = await floor.call();
+    await floor.atStep(call.id, 'queue');
+    await at(Date.now() + 5_000, () => floor.atStep(call.id, 'voicemail'));
+    await floor.played(call.id, 'sound:beep');
+    await at(Date.now() + 2_000, () => floor.hangUp(call));
+    expect(await bring(call.id)).toBe(200);
+    const stranger = await api<{ key: string }>('POST', '/v1/agents', { name: 'Dan' });
+    const statusFor = async (key = '') => {
+      const headers = { authorization: `Bearer ${key}` };
+      return (await request(`/v1/calls/${call.id}/recording`, { headers })).status;
+    };
+    expect(await statusFor(floor.scene.agents[0]?.key)).toBe(200);
+    expect(await statusFor(stranger.body.key)).toBe(404);
+  });
+
   it('is heard although the number announces its recordings and could not', async () => {
     await announces(floor.scene, 'always');
     await floor.rules([{ voicemail: {} }]);

@@ -21,7 +21,7 @@ const listen = createRoute({
   summary: 'The recording of a call',
   description:
     'Ogg Opus of two channels: the caller on the left, what the caller was sent on the right. An agent may hear calls that they ' +
-    'had.',
+    'had, and messages that were left in calls that they see.',
   security: bearer,
   request: { params },
   responses: {
@@ -75,7 +75,10 @@ export function recordingRoutes(services: Services) {
   return app;
 }
 
-/** An agent has had a call that they claimed, or in whose room they were heard; the others hear whatever call they see. */
+/**
+ * An agent hears calls that they claimed, or in whose room they were heard, and messages of callers; the others whatever call they
+ * see.
+ */
 async function requireHeard(services: Services, id: CallId, principal: Principal): Promise<void> {
   if (hasRole(principal, 'supervisor') && principal.teams === null) return;
   const found = await findCall(services, id, principal);
@@ -85,7 +88,9 @@ async function requireHeard(services: Services, id: CallId, principal: Principal
   const wasHeard = found.timeline.some(
     ({ type, detail }) => type === 'ready' && detail?.identity === identity,
   );
-  if (found.call.claimed_by?.agent_id !== agent.id && !wasHeard) {
+  // Whoever gets back to the caller needs it, and nobody else is heard in it.
+  const isMessage = found.call.follow_up === 'voicemail' && found.call.talked_at === null;
+  if (found.call.claimed_by?.agent_id !== agent.id && !wasHeard && !isMessage) {
     throw new Problem('forbidden', 'Agents may hear calls that they had');
   }
 }
