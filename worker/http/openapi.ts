@@ -1,12 +1,14 @@
 // The document that describes the API, from the schemas that validate it.
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { AppEnv } from './authentication.ts';
+import { EXAMPLES, type Example } from './examples.ts';
 
 type Document = ReturnType<OpenAPIHono<AppEnv>['getOpenAPI31Document']>;
+type Operation = NonNullable<NonNullable<Document['paths']>[string]['get']>;
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
 
-/** @returns the document; every operation has an id, which names of functions are made of */
+/** @returns the document; every operation has an id, which names of functions are made of, and an example */
 export function describeApi(app: OpenAPIHono<AppEnv>): Document {
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
@@ -20,10 +22,23 @@ export function describeApi(app: OpenAPIHono<AppEnv>): Document {
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const method of METHODS) {
       const operation = item[method];
-      if (operation) operation.operationId ??= operationId(method, path);
+      if (!operation) continue;
+      operation.operationId ??= operationId(method, path);
+      show(operation, EXAMPLES[`${method.toUpperCase()} ${path}`] ?? {});
     }
   }
   return document;
+}
+
+/** Puts an example into the description of an operation. */
+function show({ parameters = [], requestBody }: Operation, { parameters: values, body }: Example) {
+  for (const parameter of parameters) {
+    if (!('name' in parameter)) continue;
+    const value = values?.[parameter.name];
+    if (value !== undefined) parameter.example = value;
+  }
+  if (body === undefined || !requestBody || !('content' in requestBody)) return;
+  for (const content of Object.values(requestBody.content)) content.example = body;
 }
 
 /** `POST /v1/calls/{id}/claim` is `postCallClaim`: what stands before an id is one of its kind. */
