@@ -8,7 +8,6 @@ import { sine, wavOf } from './sounds.ts';
 import {
   ADMIN_KEY,
   api,
-  FakeRelay,
   postWebhook,
   request,
   terminateWebhook,
@@ -45,14 +44,17 @@ interface Asked {
   readonly body: Record<string, unknown>;
 }
 
+interface Sender {
+  readonly key?: string;
+  readonly headers?: Record<string, string>;
+  /** Instead of the example. */
+  readonly raw?: BodyInit;
+}
+
 /** Sends the example of an operation and compares the answer with the document. */
 async function ask(
   route: string,
-  {
-    key = ADMIN_KEY,
-    headers = {} as Record<string, string>,
-    raw = undefined as BodyInit | undefined,
-  } = {},
+  { key = ADMIN_KEY, headers = {}, raw }: Sender = {},
 ): Promise<Asked> {
   asked.push(route);
   const operation = operationOf(route);
@@ -239,6 +241,9 @@ describe('the examples of the document are taken, and answered as it says', () =
     await ask('GET /v1/rates');
     await ask('GET /v1/usage');
     await ask('GET /v1/stats');
+    await ask('GET /v1/settings');
+    await ask('PATCH /v1/settings');
+    await ask('GET /v1/audit');
   });
 
   it('rules', async () => {
@@ -312,7 +317,7 @@ describe('the examples of the document are taken, and answered as it says', () =
     await ask('PUT /v1/agents/{id}/presence');
     const { id, wacid } = await scene.ring();
     known.set(CALL, id);
-    await until('the ring', async () => (await show(id)).ringing_for.includes(ana));
+    await until('the ring', async () => (await show(id)).ringing_for?.includes(ana));
     await ask('POST /v1/calls/{id}/decline', { key: keys.ana });
     await postWebhook(terminateWebhook(scene.fields(wacid)));
     await inState(id, 'ended');

@@ -180,4 +180,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   'GET /v1/rates': {},
   'GET /v1/usage': { parameters: { from: '2026-11-01', to: '2026-12-01' } },
   'GET /v1/stats': {},
+  'GET /v1/settings': {},
+  'PATCH /v1/settings': { body: { number_masking: 'none' } },
+  'GET /v1/audit': { parameters: { target: AGENT, limit: '20' } },
 };
