@@ -19,7 +19,9 @@ const events = createRoute({
     'not told any more. `{ "type": "presence", "id", "at", "agents" }` has the agents whose presence has changed, in the shape of',
     '`GET /v1/agents/presence`; it is not sent again, as `hello` tells all. With `?quality=true`, `{ "type": "quality", "at", "calls": [{ "id", "quality" }] }` tells every 5 s how',
     'connected calls sound so far, in the shape of the `quality` of a call; it has no cursor and is never sent again. Browsers pass the key as a subprotocol:',
-    "`new WebSocket(url, ['roomline', 'bearer.' + key])`.",
+    "`new WebSocket(url, ['roomline', 'bearer.' + key])`; where somebody has signed in, none is needed. You are told of calls that you",
+    'may see, and once more of one that you see no longer. When teams, your role or settings change what you see, another `hello` says',
+    'what there is now.',
   ].join(' '),
   security: bearer,
   request: {
