@@ -165,29 +165,31 @@ describe('agents', () => {
     await hangUp(second.wacid, second.id);
   });
 
-  it('are told why they cannot have a call that does not ring for them', async () => {
-    for (const agent of [ana, cy]) await agent.listen();
-    await rule({ steps: [{ ring: { agents: [ana.id] } }] });
+  it('are told why they cannot have a call of their team that does not ring for them', async () => {
+    for (const agent of [ana, bo, cy]) await agent.listen();
+    await rule({ steps: [{ ring: { team, strategy: 'longest-idle' } }] });
     const { id, wacid } = await callIn(scene);
-    await ringingFor(id, [ana.id]);
-    const claimed = await cy.claim(id);
-    expect([claimed.status, claimed.body.type]).toEqual([409, 'urn:roomline:problem:not-rung']);
-    const declined = await cy.decline(id);
-    expect([declined.status, declined.body.type]).toEqual([
-      409,
-      'urn:roomline:problem:call-not-ringing',
-    ]);
-    const offline = await bo.claim(id);
-    expect([offline.body.type, offline.body.presence]).toEqual([
-      'urn:roomline:problem:not-on-duty',
-      'offline',
-    ]);
-    await ringingFor(id, [ana.id]);
-    await talk(scene, ana, id);
-    const late = await cy.claim(id);
-    expect(late.body.type).toBe('urn:roomline:problem:call-taken');
+    const [one] = await until('one rung', async () => (await show(id)).ringing_for);
+    const [rung, other] = one === ana.id ? [ana, bo] : [bo, ana];
+    const typesOfBoth = async () => {
+      const [claimed, declined] = [await other.claim(id), await other.decline(id)];
+      expect([claimed.status, declined.status]).toEqual([409, 409]);
+      return [claimed.body.type, declined.body.type].map((type) => type?.split(':').at(-1));
+    };
+    expect(await typesOfBoth()).toEqual(['not-rung', 'call-not-ringing']);
+    await other.setPresence('away');
+    expect(await typesOfBoth()).toEqual(['not-on-duty', 'call-not-ringing']);
+    await other.setPresence('available');
+    other.leave();
+    await other.isShown('offline');
+    expect(await typesOfBoth()).toEqual(['not-on-duty', 'call-not-ringing']);
+    // Whoever is in no team of the call does not learn that there is one.
+    expect((await cy.claim(id)).status).toBe(404);
+    await ringingFor(id, [rung.id]);
+    await talk(scene, rung, id);
+    expect(await typesOfBoth()).toEqual(['call-taken', 'call-not-ringing']);
     await hangUp(wacid, id);
-    expect((await cy.decline(id)).body.type).toBe('urn:roomline:problem:call-over');
+    expect(await typesOfBoth()).toEqual(['call-over', 'call-over']);
   });
 
   it('with a call too many are busy', async () => {
