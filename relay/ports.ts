@@ -115,8 +115,12 @@ export type RoomHandlers = {
   onSpeaking: (source: number, isSpeaking: boolean) => void;
   /** Somebody in the audience presses a key, one of `KEYS`. */
   onKey: (digit: string) => void;
-  /** An AI agent that the caller hears wants somebody else to have the call. */
-  onTransferAsked: (identity: string, request: TransferRequest) => void;
+  /**
+   * An AI agent that the caller hears wants somebody else to have the call.
+   *
+   * @returns false when that was asked for too often in this call
+   */
+  onTransferAsked: (identity: string, request: TransferRequest) => boolean;
   /** A track is no longer heard. */
   onSourceGone: (source: number) => void;
   /** The connection is over; said once, also when it never came about. */

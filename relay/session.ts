@@ -32,6 +32,9 @@ export const CONNECT_MS_MAX = 20_000;
  */
 export const SILENCE_MS_MAX = 30_000;
 
+/** Each is a line in the record of the call, and an agent that asks more often than this is in a loop. */
+const TRANSFERS_ASKED_MAX = 20;
+
 /** Longest text for people that the protocol carries. */
 const DETAIL_CHARS_MAX = 500;
 
@@ -69,6 +72,7 @@ export class Session {
   #stay: RoomStay | undefined;
   /** The present connection to the room; `undefined` while there is none. */
   #room: RoomLink | undefined;
+  #transfersAsked = 0;
   /** What AI agents are told. */
   #transfer: TransferState = '';
   /** Who hears and can be heard, or was so when the room went away. */
@@ -315,8 +319,11 @@ export class Session {
       onSourceGone: (source) => bridge.forget(source),
       onKey: (digit) => bridge.press(digit),
       onTransferAsked: (identity, request) => {
+        if (this.#transfersAsked >= TRANSFERS_ASKED_MAX) return false;
+        this.#transfersAsked += 1;
         this.#showTransfer('asked');
         emit({ type: 'transfer-asked', ...call, identity, request });
+        return true;
       },
       onEnded: (reason, detail) => this.close(reason, detail),
     });

@@ -27,7 +27,7 @@ import {
   subscriptionMessage,
   trickleMessage,
 } from './livekit-messages.ts';
-import { readRpc, rpcAckPacket, rpcAnswerPacket } from './livekit-rpc.ts';
+import { ASKED_TOO_OFTEN, readRpc, rpcAckPacket, rpcAnswerPacket } from './livekit-rpc.ts';
 import { AUDIO_LEVEL_ID, LiveKitPeer, OPUS_PAYLOAD_TYPE } from './livekit-peer.ts';
 import { JoinRefused, LiveKitSignal, type SignalMessage } from './livekit-signal.ts';
 
@@ -266,8 +266,9 @@ class LiveKitRoom implements RoomLink {
     const { identity } = person;
     this.#peer?.sendData(rpcAckPacket(identity, request.id));
     const answer = readRpc(request, person.isAi && this.#hearing.admits(person));
-    this.#peer?.sendData(rpcAnswerPacket(identity, request.id, answer));
-    if (answer.ok) this.#handlers.onTransferAsked(identity, answer.request);
+    const isTaken = !answer.ok || this.#handlers.onTransferAsked(identity, answer.request);
+    const said = isTaken ? answer : ASKED_TOO_OFTEN;
+    this.#peer?.sendData(rpcAnswerPacket(identity, request.id, said));
   }
 
   #applyPeople(updates: readonly ParticipantInfo[]): void {

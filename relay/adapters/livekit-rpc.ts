@@ -44,11 +44,11 @@ export function readRpc(
   return refused('failed', `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong'}`);
 }
 
-const refused = (code: keyof typeof CODE, message: string): RpcAnswer => ({
-  ok: false,
-  code,
-  message,
-});
+function refused(code: keyof typeof CODE, message: string): RpcAnswer {
+  return { ok: false, code, message };
+}
+
+export const ASKED_TOO_OFTEN = refused('failed', 'asked too often in this call');
 
 export const rpcAckPacket = (to: string, requestId: string): Uint8Array =>
   new DataPacket({

@@ -151,7 +151,7 @@ async function addParticipant(request: Extract<LoadRequest, { do: 'join' }>): Pr
         onSourceGone: nothing,
         onSpeaking: nothing,
         onCallerHeard: nothing,
-        onTransferAsked: nothing,
+        onTransferAsked: () => false,
         onKey: nothing,
       },
     );

@@ -60,7 +60,7 @@ function join(everyone = true) {
       onSpeaking: nothing,
       onSourceGone: nothing,
       onCallerHeard: nothing,
-      onTransferAsked: nothing,
+      onTransferAsked: () => false,
       onKey: nothing,
       onEnded: (end) => ends.push(end),
     },

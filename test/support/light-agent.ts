@@ -82,7 +82,7 @@ export class LightAgent {
           onSourceGone: nothing,
           onSpeaking: nothing,
           onCallerHeard: nothing,
-          onTransferAsked: nothing,
+          onTransferAsked: () => false,
           onKey: nothing,
         },
       );

@@ -63,7 +63,7 @@ it('is reported with the reason, once for each loss, and so is the return', asyn
 it('has agents told again what becomes of the transfer that one of them has asked for', async () => {
   const call = await openCall();
   const request = { to: { team: 'sales' } };
-  call.room().onTransferAsked('assistant', request);
+  expect(call.room().onTransferAsked('assistant', request)).toBe(true);
   expect(call.events.at(-1)).toMatchObject({ type: 'transfer-asked', request });
   call.session.want(want(10, { connect: true, open: true, transfer: 'ringing' }));
   lose(call);
@@ -72,6 +72,8 @@ it('has agents told again what becomes of the transfer that one of them has aske
   call.session.want(want(12, { connect: true, open: true }));
   const states = call.calls.filter((name) => name.startsWith('transfer'));
   expect(states).toEqual(['transfer asked', 'transfer ringing', 'transfer failed', 'transfer ']);
+  const again = Array.from({ length: 30 }, () => call.room().onTransferAsked('assistant', request));
+  expect(again.filter(Boolean)).toHaveLength(19);
   call.session.close('closed');
 });
 

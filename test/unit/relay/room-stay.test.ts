@@ -55,7 +55,7 @@ function rig(rooms: readonly string[] = []) {
     onSpeaking: nothing,
     onSourceGone: nothing,
     onCallerHeard: nothing,
-    onTransferAsked: nothing,
+    onTransferAsked: () => false,
     onKey: nothing,
   });
   const last = () => attempts.at(-1) as Attempt;
