@@ -50,7 +50,7 @@ import {
 import type { PendingJob } from './domain/job.ts';
 import type { PartyCommand, Refusal, TransferTo } from './domain/people.ts';
 import type { Remark } from './domain/step-remark.ts';
-import { maySee, type Sight, type View } from './domain/sight.ts';
+import { maySee, maySeeColleague, type Sight, type View } from './domain/sight.ts';
 import { matchOutbound, type OutboundNews } from './domain/match-outbound.ts';
 import { publicEventOf } from './domain/public-event.ts';
 import type { Env } from './env.ts';
@@ -442,7 +442,7 @@ export class Switchboard extends DurableObject<Env> {
       cursor,
       agent_id: agentId,
       calls: calls.map(view),
-      agents: this.#people.presences(),
+      agents: this.#people.presences().filter((agent) => maySeeColleague(sight, agent)),
     };
   }
 

@@ -144,6 +144,31 @@ describe('whoever joins or leaves a team', () => {
   });
 });
 
+it('who is at work is told to those who share a team, and to who sees all', async () => {
+  const streams = [await streamOf(sales.key), await streamOf(ADMIN_KEY)];
+  const agentIds = ({ frames }: Stream): string[] =>
+    frames.flatMap(({ agents = [] }) => (agents as { agent_id: string }[]).map((a) => a.agent_id));
+  for (const stream of streams) await until('hello', () => hellos(stream).length === 1);
+  expect(agentIds(streams[0] as Stream)).toContain(sales.id);
+  expect(agentIds(streams[0] as Stream)).not.toContain(other.id);
+  expect(agentIds(streams[1] as Stream)).toContain(other.id);
+  const isAway = ({ frames }: Stream, id: string) =>
+    frames.some(
+      ({ type, agents = [] }) =>
+        type === 'presence' &&
+        (agents as { agent_id: string; presence: string }[]).some(
+          (agent) => agent.agent_id === id && agent.presence !== 'available',
+        ),
+    );
+  const goAway = (key: string) => api('PUT', '/v1/agents/me/presence', { status: 'away' }, key);
+  await streamOf(other.key);
+  await goAway(other.key);
+  await goAway(sales.key);
+  await until('both', () => [other.id, sales.id].every((id) => isAway(streams[1] as Stream, id)));
+  await until('oneself', () => isAway(streams[0] as Stream, sales.id));
+  expect(agentIds(streams[0] as Stream)).not.toContain(other.id);
+});
+
 it('a stream ends with the key that opened it', async () => {
   const { body } = await api<{ id: string; key: string }>('POST', '/v1/api-keys', {
     name: 'CRM',

@@ -4,7 +4,7 @@ import type { Call } from '../domain/call.ts';
 import type { AgentId } from '../domain/ids.ts';
 import { maskJson } from '../domain/masking.ts';
 import type { Role } from '../domain/roster.ts';
-import { maySee, type View } from '../domain/sight.ts';
+import { maySee, maySeeColleague, type View } from '../domain/sight.ts';
 import type { PresenceView } from '../front-desk.ts';
 import type { QualityView } from '../quality-view.ts';
 import { CLOSE_POLICY } from './revoked-sockets.ts';
@@ -161,8 +161,10 @@ export class EventSockets {
   }
 
   publishPresence(notice: PresenceNotice): void {
-    const text = JSON.stringify(notice);
-    this.#send(TAG, () => text);
+    this.#send(TAG, (_agentId, { sight }) => {
+      const agents = notice.agents.filter((agent) => maySeeColleague(sight, agent));
+      return agents.length === 0 ? null : JSON.stringify({ ...notice, agents });
+    });
   }
 
   publish(news: News): void {

@@ -53,3 +53,12 @@ const mayTake = (call: Call, agentId: AgentId): boolean =>
 
 const isOpenToAll = ({ flow, target }: Call): boolean =>
   target?.kind === 'room' || searchOf(flow)?.isForEverybody === true;
+
+/** Oneself, and whoever is in a team whose calls one sees. */
+export const maySeeColleague = (
+  { agentId, teams }: Sight,
+  colleague: { readonly agent_id: string; readonly teams: readonly string[] },
+): boolean =>
+  teams === null ||
+  colleague.agent_id === agentId ||
+  colleague.teams.some((team) => teams.includes(team));

@@ -1,9 +1,10 @@
 // What agents, or those who supervise them, say of their being at work.
 import type { AgentId } from '../domain/ids.ts';
 import type { Duty } from '../domain/roster.ts';
+import { maySeeColleague } from '../domain/sight.ts';
 import type { PresenceView } from '../front-desk.ts';
 import { Problem } from '../http/problems.ts';
-import type { Principal } from '../principal.ts';
+import { sightOf, type Principal } from '../principal.ts';
 import type { Services } from '../services.ts';
 
 /** Everybody whom the asker sees: themselves, and who shares a team with them where teams limit them. */
@@ -12,11 +13,8 @@ export async function presencesFor(
   principal: Principal,
 ): Promise<PresenceView[]> {
   const presences = await services.switchboard().presences();
-  return presences.filter((presence) => sees(principal, presence));
+  return presences.filter((presence) => maySeeColleague(sightOf(principal), presence));
 }
-
-const sees = ({ teams, agent }: Principal, { agent_id, teams: theirs }: PresenceView): boolean =>
-  teams === null || agent_id === agent?.id || theirs.some((team) => teams.includes(team));
 
 /**
  * Calls that ring for somebody who goes away ring for the next one; calls that they have go on.
