@@ -27,7 +27,15 @@ import { LOOKING, type Desk } from './desk.ts';
 import { searchOf, type Search } from './flow.ts';
 import type { AgentId } from './ids.ts';
 import { heirOf, isSilenced, strangersIn, transferIn } from './people.ts';
-import { admitted, expelled, graceMs, removal, withGrace } from './seats.ts';
+import {
+  admitted,
+  expelled,
+  graceMs,
+  removal,
+  withGrace,
+  withoutParty,
+  withPeople,
+} from './seats.ts';
 import { onPartyJoined, withPartyAway } from './step-seats.ts';
 import { withoutJob, type Job, type JobFailure, type JobResult, type PendingJob } from './job.ts';
 import { outcome, type EndedBy, type OutcomeReason } from './outcome.ts';
@@ -187,14 +195,19 @@ export function onClaim(call: Call, claim: Claim, nowMs: number): Answer {
   // The user of an outbound call has not been called yet, so there is time.
   const isBeforeDial = call.direction === 'outbound' && call.state === 'ringing';
   const claimBy = isBeforeDial ? joinBy(nowMs) : nowMs + CLAIM_READY_MS;
-  const timers = without(call.timers, ...(isBeforeDial ? ['answer' as const] : CLAIM_STOPS));
+  // A supervisor who takes the call is none any more.
+  const seated = admitted(
+    withPeople(call, { parties: withoutParty(call, claim.identity) }),
+    claim.identity,
+  );
+  const timers = without(seated.timers, ...(isBeforeDial ? ['answer' as const] : CLAIM_STOPS));
   const search = searchOf(call.flow);
   return {
     patch: {
       ...(search ? withSearch(call, { ...search, rung: [] }) : {}),
       state: call.state === 'ringing' ? 'claimed' : call.state,
       claim,
-      ...changed(call, admitted(call, claim.identity)),
+      ...changed(call, seated),
       timers: { ...timers, claim: claimBy },
     },
     entry: { type: 'claimed', detail: { agent: claim.agentId } },

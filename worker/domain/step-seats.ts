@@ -128,14 +128,13 @@ export function onPartyTimer(call: Call, desk: Desk, nowMs: number): Change {
   const late = call.people.parties.find(({ dueAtMs }) => dueAtMs !== null && dueAtMs <= nowMs);
   if (late) return onStayedAway(call, late, nowMs);
   const { asked } = call.people;
-  if (!asked) {
-    return { patch: { timers: without(call.timers, 'party') }, entry: { type: 'colleague-rung' } };
-  }
-  if (asked.search.untilMs <= nowMs) return givenUp(call, asked.part, 'unanswered');
-  const ended = asked.search.rung
-    .filter(({ atMs }) => atMs + asked.search.eachMs <= nowMs)
+  if (asked && asked.search.untilMs <= nowMs) return givenUp(call, asked.part, 'unanswered');
+  const ended = (asked?.search.rung ?? [])
+    .filter(({ atMs }) => atMs + (asked?.search.eachMs ?? 0) <= nowMs)
     .map(({ agentId }): Tried => ({ agentId, why: 'unanswered' }));
-  return askNext(call, asked, ended, desk, nowMs);
+  if (asked && ended.length > 0) return askNext(call, asked, ended, desk, nowMs);
+  // Whoever was waited for is not waited for any more.
+  return { patch: changed(call, withPeople(call, {})), entry: { type: 'retrying' } };
 }
 
 function onStayedAway(call: Call, party: Party, nowMs: number): Change {

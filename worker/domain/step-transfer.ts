@@ -5,7 +5,7 @@ import { after, refuse, without, type Answer, type Refused } from './change.ts';
 import { describeTo, nobodyFor, stepTo } from './colleague.ts';
 import type { Desk } from './desk.ts';
 import { searchOf, withOwn, type Flow } from './flow.ts';
-import { isConsulting, transferIn, type Asked, type TransferTo } from './people.ts';
+import { isConsulting, strangersIn, transferIn, type Asked, type TransferTo } from './people.ts';
 import { expelled, removal, withPeople } from './seats.ts';
 import { advance, changed, withSound } from './step-flow.ts';
 import { withSearch } from './step-search.ts';
@@ -13,6 +13,14 @@ import { withSearch } from './step-search.ts';
 /** Of calls that no rule has taken: they stand before no step. */
 const flowOf = ({ flow }: Call, { version }: Desk): Flow =>
   flow ?? { version, rule: null, frames: [], own: [], begun: 0, stage: null };
+
+/** Who is heard as the AI agent of a call of the business, also where nobody has told its name. */
+function aiOf(call: Call): Call['ai'] {
+  const { ai, target } = call;
+  const [identity] = strangersIn(call);
+  const isUnnamed = ai === null && target?.kind === 'ai' && identity !== undefined;
+  return isUnnamed ? { name: target.name, identity, agentId: null } : ai;
+}
 
 export function onTransfer(
   call: Call,
@@ -23,7 +31,8 @@ export function onTransfer(
   if (call.state !== 'active') return refuse('not-connected');
   if (isBusy(call)) return refuse('under-way');
   if (isConsulting(call)) return refuse('consulting');
-  if (!call.claim && call.target?.kind === 'room') return refuse('nobody-has-it');
+  const isOpen = call.target?.kind === 'room' || call.heard.length === 0;
+  if (!call.claim && isOpen) return refuse('nobody-has-it');
   const nobody = nobodyFor(call, to, desk, nowMs);
   if (nobody) return { refused: nobody };
   const from = call.claim;
@@ -32,6 +41,7 @@ export function onTransfer(
   const leaving: Call = {
     ...withPeople(left, { transfer: { from }, summary: summary ?? left.people.summary }),
     claim: null,
+    ai: aiOf(call),
     // Should an AI agent get lost, the rule says who is next.
     flow: withOwn(flowOf(call, desk), steps, from !== null),
     audio: { ...call.audio, isHeld: false },

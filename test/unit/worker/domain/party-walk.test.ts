@@ -41,22 +41,36 @@ const command: fc.Arbitrary<PartyCommand> = fc.oneof(
 );
 
 type Act = (floor: Floor) => void;
+
+/** What ends the call or breaks something in it, seldom enough for a walk to get somewhere. */
+const trouble: fc.Arbitrary<Act> = fc.constantFrom<Act>(
+  (floor) => floor.relay('c1', { type: 'relay.room-away' }),
+  (floor) => floor.relay('c1', { type: 'relay.room-joined' }),
+  (floor) => floor.apply('c1', { type: 'relay.silent', instance: 'i1' }),
+  (floor) => floor.apply('c1', { type: 'relay.back' }),
+  (floor) => floor.apply('c1', { type: 'relay.lost', instance: 'i1' }),
+  (floor) => floor.relay('c1', { type: 'relay.ended', reason: 'media-failed', quality: null }),
+  (floor) => floor.hangUp('c1'),
+);
 const act: fc.Arbitrary<Act> = fc.oneof(
   {
-    weight: 4,
+    weight: 12,
     arbitrary: command.map(
       (what): Act =>
         (floor) =>
           floor.apply('c1', { type: 'party', command: what, actor }),
     ),
   },
-  colleague.map(
-    (to): Act =>
-      (floor) =>
-        floor.apply('c1', { type: 'transfer', to, summary: null, actor }),
-  ),
   {
     weight: 3,
+    arbitrary: colleague.map(
+      (to): Act =>
+        (floor) =>
+          floor.apply('c1', { type: 'transfer', to, summary: null, actor }),
+    ),
+  },
+  {
+    weight: 9,
     arbitrary: name.map(
       (id): Act =>
         (floor) =>
@@ -64,7 +78,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     ),
   },
   {
-    weight: 3,
+    weight: 9,
     arbitrary: identity.map(
       (who): Act =>
         (floor) =>
@@ -72,7 +86,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     ),
   },
   {
-    weight: 3,
+    weight: 9,
     arbitrary: identity.map(
       (who): Act =>
         (floor) =>
@@ -94,6 +108,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
       (floor) =>
         floor.decline('c1', id),
   ),
+  trouble,
   fc.boolean().map(
     (isHeld): Act =>
       (floor) =>
@@ -104,7 +119,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
         }),
   ),
   {
-    weight: 3,
+    weight: 9,
     arbitrary: fc.constantFrom(100, 4_000, 9_000, 31_000).map(
       (ms): Act =>
         (floor) =>
