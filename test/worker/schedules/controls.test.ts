@@ -5,7 +5,7 @@ import { playMany } from './many.ts';
 import { createMemoryStore } from './memory-store.ts';
 import type { Control } from './world.ts';
 
-const SCHEDULES_MAX = 600;
+const SCHEDULES_MAX = 3_000;
 const AT_ONCE = 20;
 
 it.each<[control: Control, what: string, violation: string]>([
