@@ -1,5 +1,5 @@
 // Who a caller is and what rules may ask about them, read from D1 at once: the caller waits for it.
-import { inArray, sql } from 'drizzle-orm';
+import { and, inArray, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
 import { contactIdentities } from '../db/schema.ts';
 import type { ContactIdentity } from '../domain/contact.ts';
@@ -50,8 +50,12 @@ export function createCallerReader(db: DrizzleD1Database) {
     identities: readonly ContactIdentity[],
   ): Promise<{ readonly find: FindCaller }> {
     const known = new Map<string, KnownCaller>();
+    // Both columns of the index: values alone would be looked for in every row.
+    const kinds = [...new Set(identities.map(({ kind }) => kind))];
     for (const some of queryable(identities.map(({ value }) => value))) {
-      const rows = await select().where(inArray(contactIdentities.value, some));
+      const rows = await select().where(
+        and(inArray(contactIdentities.kind, kinds), inArray(contactIdentities.value, some)),
+      );
       for (const row of rows) {
         known.set(`${row.kind} ${row.value}`, {
           id: row.contactId as ContactId,
