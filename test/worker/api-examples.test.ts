@@ -19,7 +19,10 @@ import {
 interface Operation {
   readonly parameters?: { name: string; in: string; example?: unknown }[];
   readonly requestBody?: { content: Record<string, { example?: unknown }> };
-  readonly responses: Record<string, { content?: Record<string, { schema: Schema }> }>;
+  readonly responses: Record<
+    string,
+    { content?: Record<string, { schema: Schema; example?: unknown }> }
+  >;
 }
 
 let document: { paths: Record<string, Record<string, Operation>>; components: object };
@@ -91,10 +94,13 @@ async function ask(
   expect(response.status, `${route} ${JSON.stringify(answer)}`).toBeLessThan(300);
   const documented = operation.responses[response.status];
   expect(documented, `${route} answered ${response.status}`).toBeDefined();
-  const schema = documented?.content?.['application/json']?.schema;
+  const { schema, example: sample } = documented?.content?.['application/json'] ?? {};
   if (schema) {
     const validator = new Validator({ ...schema, components: document.components }, '2020-12');
     expect(validator.validate(answer), route).toEqual({ valid: true, errors: [] });
+    const hint = `${route} needs a sample in worker/http/answers.json like ${JSON.stringify(answer)}`;
+    expect(sample, hint).toBeDefined();
+    expect(validator.validate(sample), hint).toEqual({ valid: true, errors: [] });
   }
   return { status: response.status, body: answer };
 }

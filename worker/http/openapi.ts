@@ -1,6 +1,7 @@
 // The document that describes the API, from the schemas that validate it.
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { AppEnv } from './authentication.ts';
+import ANSWERS from './answers.json' with { type: 'json' };
 import { EXAMPLES, type Example } from './examples.ts';
 
 type Document = ReturnType<OpenAPIHono<AppEnv>['getOpenAPI31Document']>;
@@ -24,14 +25,19 @@ export function describeApi(app: OpenAPIHono<AppEnv>): Document {
       const operation = item[method];
       if (!operation) continue;
       operation.operationId ??= operationId(method, path);
-      show(operation, EXAMPLES[`${method.toUpperCase()} ${path}`] ?? {});
+      const route = `${method.toUpperCase()} ${path}`;
+      show(operation, EXAMPLES[route] ?? {});
+      showAnswer(operation, (ANSWERS as Readonly<Record<string, unknown>>)[route]);
     }
   }
   return document;
 }
 
 /** Puts an example into the description of an operation. */
-function show({ parameters = [], requestBody }: Operation, { parameters: values, body }: Example) {
+function show(
+  { parameters = [], requestBody }: Operation,
+  { parameters: values, body }: Example,
+): void {
   for (const parameter of parameters) {
     if (!('name' in parameter)) continue;
     const value = values?.[parameter.name];
@@ -39,6 +45,14 @@ function show({ parameters = [], requestBody }: Operation, { parameters: values,
   }
   if (body === undefined || !requestBody || !('content' in requestBody)) return;
   for (const content of Object.values(requestBody.content)) content.example = body;
+}
+
+/** The same for what it answers when it has done what it was asked. */
+function showAnswer({ responses = {} }: Operation, answer: unknown): void {
+  for (const [status, response] of Object.entries(responses)) {
+    const content = response?.content?.['application/json'];
+    if (status.startsWith('2') && content && answer !== undefined) content.example = answer;
+  }
 }
 
 /** `POST /v1/calls/{id}/claim` is `postCallClaim`: what stands before an id is one of its kind. */
