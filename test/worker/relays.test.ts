@@ -195,9 +195,9 @@ describe('new calls', () => {
   it('are given to another relay when the first turns out to be full or draining', async () => {
     const other = await another(1);
     const { id } = await scene.announce();
-    const [first, second] = scene.relay.last('call.answer', id)
-      ? [scene.relay, other]
-      : [other, scene.relay];
+    const isAsked = (relay: typeof other) => relay.last('call.answer', id) !== undefined;
+    await until('one to be asked', () => isAsked(scene.relay) || isAsked(other));
+    const [first, second] = isAsked(scene.relay) ? [scene.relay, other] : [other, scene.relay];
     first.say(id, { type: 'ended', reason: 'no-capacity', detail: 'draining' });
     await until('the other relay', () => second.last('call.answer', id));
     second.say(id, { type: 'answered', sdp: ANSWER_SDP });
