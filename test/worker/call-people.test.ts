@@ -177,7 +177,8 @@ describe('a transfer', () => {
     await refused({ agent_id: 'nobody' }, { status: 400 });
     await refused({ team: 'nobody' }, { status: 400 });
     await refused({}, { status: 400 });
-    expect(await post(id, 'transfer', { to: { team } }, bea)).toMatchObject({ status: 403 });
+    // No team was asked for it, so who neither has nor had it does not see it.
+    expect(await post(id, 'transfer', { to: { team } }, bea)).toMatchObject({ status: 404 });
     expect(await show(id)).toEqual(before);
   });
 
