@@ -7,6 +7,7 @@ import {
   type Actor,
   type AudioCommand,
   type Call,
+  type CallEvent,
   type Claim,
   type Decision,
   type Dial,
@@ -214,7 +215,12 @@ export class Board implements Writer, Host {
   }
 
   steer(id: CallId, command: AudioCommand, actor: Actor): Promise<Call | null> {
-    return this.#work(() => this.book.apply(id, { type: 'audio', command, actor }));
+    return this.apply(id, { type: 'audio', command, actor });
+  }
+
+  /** A command of people. */
+  apply(id: CallId, event: CallEvent): Promise<Call | null> {
+    return this.#work(() => this.book.apply(id, event));
   }
 
   // ---- sockets ---------------------------------------------------------------------------------------------------------------

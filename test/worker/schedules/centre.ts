@@ -6,7 +6,7 @@ import { ruleSet, steps } from '../../../worker/domain/rules.ts';
 import { AGENT_IDS } from './deliveries.ts';
 import { MISSING } from './sound.ts';
 
-const TEAM = 'team';
+export const TEAM = 'team';
 /** What endpoints answer when they have something to say. */
 export const ANSWERED = steps.parse([
   { play: { prompt: 'prompt' } },

@@ -74,6 +74,7 @@ export const SITUATIONS = [
   'claim-and-hang-up-at-once',
   'end-requested',
   'sound-steered',
+  'people-acted',
   'announcement-failed',
   'dials-at-once',
   'ring-declined',

@@ -204,6 +204,7 @@ it('what a relay says while the record cannot be read is not forgotten', async (
         recording: null,
         steers: [],
         keys: [],
+        acts: [],
         payload: null,
         ringLimitMs: 60_000,
       },

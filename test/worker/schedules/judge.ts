@@ -2,6 +2,7 @@
 // what the record says, and shares no rule with the worker.
 import type { Commit } from './record.ts';
 import type { Simulation } from './simulation.ts';
+import { wronglyHeard } from './parties.ts';
 import { wrongSound } from './sound.ts';
 
 export interface Violation {
@@ -57,13 +58,16 @@ export class Judge {
     if (last.state === 'ended' && call.state !== 'ended') {
       this.violated('came-back-to-life', id, `${call.state} by ${entry.type}`);
     }
-    if (last.claim && call.claim && last.claim.agentId !== call.claim.agentId) {
+    const isTakenOver = last.claim && call.claim && last.claim.agentId !== call.claim.agentId;
+    if (isTakenOver && !PASSES.has(entry.type)) {
       this.violated(
         'claim-taken-over',
         id,
-        `${last.claim.agentId} lost it to ${call.claim.agentId}`,
+        `${last.claim?.agentId} lost it to ${call.claim?.agentId}`,
       );
     }
+    const heard = wronglyHeard(call);
+    if (heard !== null) this.violated('heard-wrongly', id, `${heard}, after ${entry.type}`);
     const wrong = wrongSound({ call, entry }, last);
     if (wrong !== null) this.violated('sound-made-up', id, wrong);
     if (last.providerCallId !== null && call.providerCallId !== last.providerCallId) {
@@ -72,11 +76,14 @@ export class Judge {
   }
 }
 
-const ringsOf = ({ flow, outcome }: Commit['call']): string[] => {
+/** Whoever has a call may leave it to somebody else who is in it. */
+const PASSES: ReadonlySet<string> = new Set(['consultation-completed', 'passed-on']);
+
+const ringsOf = ({ flow, people, outcome }: Commit['call']): string[] => {
   const stage = outcome ? null : (flow?.stage ?? null);
-  return stage?.kind === 'ring' || stage?.kind === 'queue'
-    ? stage.search.rung.map(({ agentId }) => agentId)
-    : [];
+  const search = stage?.kind === 'ring' || stage?.kind === 'queue' ? stage.search : null;
+  const rung = [...(search?.rung ?? []), ...(people.asked?.search.rung ?? [])];
+  return outcome ? [] : rung.map(({ agentId }) => agentId);
 };
 
 const hasAgent = (call: Commit['call'], agentId: string): boolean =>

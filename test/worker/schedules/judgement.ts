@@ -48,6 +48,7 @@ function watchConnected(schedule: Schedule, call: MetaCall): void {
     if (stillMs > STEP_MS_MAX && !isLooped) {
       world.judge.violated('step-stands-still', call.callId, last.call.flow.stage.kind);
     }
+    aloneSince.delete(call);
     return;
   }
   const isServed = world
@@ -166,7 +167,11 @@ function judgeClaims({ world, started }: Schedule): void {
   for (const { callId, agentId, askedAtMs, answeredAtMs, reply } of people.answers) {
     if (!reply) continue;
     const during = (record.commits.get(callId) ?? []).filter(({ atMs }) => atMs <= answeredAtMs);
-    const held = during.filter(({ call }) => call.claim?.agentId === agentId);
+    const held = during.filter(
+      ({ call }) =>
+        call.claim?.agentId === agentId ||
+        call.people.parties.some((party) => party.agentId === (agentId as never)),
+    );
     if (reply.claimedBy === agentId && held.length === 0) {
       judge.violated('told-a-claim-that-is-not', callId, agentId);
     }

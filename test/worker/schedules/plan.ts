@@ -1,6 +1,7 @@
 // What a schedule consists of, as data that fast-check makes and shrinks: calls, what people do in them, and what goes wrong.
 import fc from 'fast-check';
 import { anyPayload, type Payload } from './centre.ts';
+import { anyActs, type ActPlan } from './parties.ts';
 import { soundPlan, type SoundPlan } from './sound.ts';
 import { ARMED, DISRUPTIONS, type ArmedFault, type Fault } from './faults.ts';
 
@@ -21,6 +22,7 @@ export interface AgentPlan {
 }
 
 interface CallPlan extends SoundPlan {
+  readonly acts: readonly ActPlan[];
   readonly atMs: number;
   /** Calls with the same user of one schedule. */
   readonly user: 0 | 1;
@@ -112,6 +114,7 @@ const callPlan = {
   endsAfterMs: maybe(2),
   farewell: fc.constantFrom('user', 'user-untold', 'api'),
   hasFallbackText: fc.boolean(),
+  acts: anyActs,
   ...soundPlan,
 } as const;
 

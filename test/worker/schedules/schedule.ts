@@ -6,6 +6,7 @@ import { contactOf, deliveryOf, NUMBER_ID } from './deliveries.ts';
 import type { Violation } from './judge.ts';
 import { finalJudgement, watch } from './judgement.ts';
 import type { MetaCall } from './meta.ts';
+import { act } from './parties.ts';
 import type { ClaimReply } from './people.ts';
 import type { InboundPlan, OutboundPlan, Plan } from './plan.ts';
 import { ADMIN, agentIdOf, answered, calleeOf, claimOf, dialOf } from './requests.ts';
@@ -179,6 +180,9 @@ export class Schedule {
         if (call) for (const session of this.world.sessionsOf(call)) session.press(digit);
       });
     }
+    for (const each of plan.acts) {
+      sim.after(each.afterMs, () => void act(this.world, callId, each));
+    }
     if (plan.endsAfterMs !== null) sim.after(plan.endsAfterMs, () => this.#end(callId));
     const claimAfterMs = plan.agents[0]?.claimsAfterMs ?? null;
     const isAtOnce = plan.hangsUpAtClaim && isClaimed && claimAfterMs !== null;
@@ -201,7 +205,9 @@ export class Schedule {
       this.world.anyBoard().claim(callId as CallId, claim),
     );
     if (!call) return { state: 'unknown', claimedBy: null };
-    return { state: call.state, claimedBy: call.outcome ? null : (call.claim?.agentId ?? null) };
+    const isParty = call.people.parties.some((party) => party.agentId === (agentId as never));
+    const holder = isParty ? agentId : (call.claim?.agentId ?? null);
+    return { state: call.state, claimedBy: call.outcome ? null : holder };
   }
 
   /** Whoever it fails for goes on ringing. */

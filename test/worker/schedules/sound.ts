@@ -2,7 +2,13 @@
 // worker.
 import fc from 'fast-check';
 import type { CallWant } from '../../../relay/protocol.ts';
-import type { AudioCommand, CallAudio, CallPolicy } from '../../../worker/domain/call.ts';
+import {
+  wanted,
+  type AudioCommand,
+  type Call,
+  type CallAudio,
+  type CallPolicy,
+} from '../../../worker/domain/call.ts';
 import type { Random } from '../../bench/random.ts';
 import type { MetaCall } from './meta.ts';
 import type { Commit } from './record.ts';
@@ -55,6 +61,10 @@ export const soundPlan = {
   ),
 } as const;
 
+/** What was decided; a caller is on hold while somebody is consulted. */
+export const audioOf = (call: Call | undefined): CallAudio | undefined =>
+  call && wanted(call).audio;
+
 /** What a relay is told of the sound is what was decided. */
 export const isAsDecided = (want: CallWant, { isHeld, playing, recording }: CallAudio): boolean =>
   want.hold === isHeld &&
@@ -103,6 +113,14 @@ const SAYS: Readonly<Record<string, (audio: CallAudio, before: CallAudio) => boo
   // What a step was about to do when there was nothing left to do.
   ending: () => true,
   ready: () => true,
+  // So does a call that is handed over.
+  transferring: () => true,
+  'transfer-cancelled': () => true,
+  'transfer-failed': () => true,
+  'participant-left': () => true,
+  'agent-left': () => true,
+  consulting: ({ isHeld }) => !isHeld,
+  'consultation-failed': ({ isHeld }) => isHeld,
   held: ({ isHeld }) => isHeld,
   'taken-off-hold': ({ isHeld }) => !isHeld,
   playing: ({ playing }, before) => playing !== null && playing.id !== before.playing?.id,
@@ -118,7 +136,20 @@ const SAYS: Readonly<Record<string, (audio: CallAudio, before: CallAudio) => boo
 };
 
 /** Entries after which the sound may be as before. */
-const MAY_SAY: ReadonlySet<string> = new Set(['answered', 'step', 'ready', 'digit', 'ending']);
+const MAY_SAY: ReadonlySet<string> = new Set([
+  'answered',
+  'step',
+  'ready',
+  'digit',
+  'ending',
+  'transferring',
+  'transfer-cancelled',
+  'transfer-failed',
+  'participant-left',
+  'agent-left',
+  'consulting',
+  'consultation-failed',
+]);
 
 /** @returns what is wrong with the sound of a decision; null for nothing */
 export function wrongSound(
@@ -150,7 +181,7 @@ export function watchSound(world: World, { callId }: MetaCall, sessions: readonl
   if (last?.call.state !== 'active') return;
   const { nowMs } = world.sim;
   const calmMs = nowMs - Math.max(last.atMs, world.faults.lastAtMs);
-  const { audio } = last.call;
+  const audio = wanted(last.call).audio;
   for (const session of sessions) {
     if (!session.isUp) continue;
     if (calmMs > UNTOLD_MS_MAX && !session.soundsLike(audio)) {

@@ -14,6 +14,7 @@ import { TestRecord } from './record.ts';
 import type { Session } from './relay-session.ts';
 import { Relay } from './relays.ts';
 import { Rooms } from './rooms.ts';
+import { audioOf } from './sound.ts';
 import { Simulation } from './simulation.ts';
 import { SocketSet, TestSocket } from './sockets.ts';
 import { Webhooks } from './webhooks.ts';
@@ -146,8 +147,9 @@ export class World {
           ready: (callId) => void this.#ready.add(callId),
           metaOf: (callId) => this.meta.of(callId),
           soundOf: (callId, version) =>
-            this.record.commits.get(callId)?.find(({ call }) => call.version === version)?.call
-              .audio,
+            audioOf(
+              this.record.commits.get(callId)?.find(({ call }) => call.version === version)?.call,
+            ),
           dial: (relay) => this.#connect(relay),
         }),
     );
