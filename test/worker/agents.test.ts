@@ -51,6 +51,28 @@ describe('an agent', () => {
   });
 });
 
+it('is sent away and called back by supervisors of their team, and by those of no team', async () => {
+  const { body: ana } = await hire();
+  const [own, other] = [unique('team-'), unique('team-')];
+  const supervisorOf = async (team: string | null) => {
+    const { body } = await hire({ role: 'supervisor' });
+    if (team !== null) {
+      await api('POST', '/v1/teams', { id: team, name: 'Team' });
+      const agent_ids = team === own ? [ana.id, body.id] : [body.id];
+      await api('PUT', `/v1/teams/${team}/members`, { agent_ids });
+    }
+    return body.key ?? '';
+  };
+  const keys = [await supervisorOf(own), await supervisorOf(null), await supervisorOf(other)];
+  const set = (key: string, id: string) =>
+    api('PUT', `/v1/agents/${id}/presence`, { status: 'away' }, key);
+  const statuses = [];
+  for (const key of keys) statuses.push((await set(key, ana.id)).status);
+  expect(statuses).toEqual([200, 200, 404]);
+  expect((await set(keys[0] ?? '', 'nobody')).status).toBe(404);
+  expect((await set(ana.key ?? '', ana.id)).status).toBe(403);
+});
+
 describe('an AI agent', () => {
   it('has no key, and is always there', async () => {
     const { body: bot } = await hire({ ai: { name: 'concierge' }, capacity: 50 });
