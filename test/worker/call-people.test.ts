@@ -324,6 +324,14 @@ describe('a supervisor', () => {
 });
 
 describe('an invitation', () => {
+  it('of nobody is refused, and names the field', async () => {
+    const { id } = await talking();
+    const refused = await post(id, 'invite', { agent_id: 'nobody' }, ana);
+    expect(refused).toMatchObject({ status: 400, body: { errors: [{ field: 'agent_id' }] } });
+    const consult = await post(id, 'consult', { to: { team: 'nobody' } }, ana);
+    expect(consult).toMatchObject({ status: 400, body: { errors: [{ field: 'to.team' }] } });
+  });
+
   it('adds somebody who is heard', async () => {
     const { id } = await talking();
     expect(await post(id, 'invite', { team }, ana)).toMatchObject({

@@ -14,12 +14,12 @@ import { actorOn, requireSeen, seatFor, type Seat } from './command-call.ts';
 import { problemOf } from './refusals.ts';
 
 /** @throws Problem for whatever was refused, `call-over`, `relay-too-old`, `not-found` */
-function callOf({ call, refusal, isRelayTooOld }: RefusableResult): CallView {
+function callOf({ call, refusal, isRelayTooOld }: RefusableResult, to?: string): CallView {
   if (!call) throw new Problem('not-found', 'There is no call with this id');
   if (isRelayTooOld) {
     throw new Problem('relay-too-old', 'The relay of this call has to be upgraded for that');
   }
-  if (refusal) throw problemOf(refusal, call);
+  if (refusal) throw problemOf(refusal, call, to);
   return call;
 }
 
@@ -63,7 +63,8 @@ export async function command(
   what: Exclude<PartyCommand, { action: 'supervise' | 'remove' }>,
 ): Promise<CallView> {
   const actor = await actorOn(services, id, principal);
-  return callOf(await services.switchboard().party(id, what, actor));
+  const result = await services.switchboard().party(id, what, actor);
+  return callOf(result, what.action === 'invite' ? '' : 'to.');
 }
 
 /** Everybody may leave; others are removed by whoever has the call, and by supervisors. */

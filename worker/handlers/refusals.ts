@@ -3,7 +3,7 @@ import type { CallView } from '../call-view.ts';
 import type { Refusal } from '../domain/people.ts';
 import { invalidField, Problem } from '../http/problems.ts';
 
-type ProblemOf = (refusal: Refusal, call: CallView) => Problem;
+type ProblemOf = (refusal: Refusal, call: CallView, to: string) => Problem;
 
 const notNow =
   (detail: string): ProblemOf =>
@@ -11,8 +11,8 @@ const notNow =
     new Problem('not-possible-now', detail, { reason });
 const wrong =
   (field: string, expected: string): ProblemOf =>
-  () =>
-    invalidField(field, expected);
+  (_refusal, _call, to) =>
+    invalidField(`${to}${field}`, expected);
 
 const PROBLEMS: Readonly<Record<Refusal['reason'], ProblemOf>> = {
   'not-connected': (_, { outcome, state }) =>
@@ -25,9 +25,9 @@ const PROBLEMS: Readonly<Record<Refusal['reason'], ProblemOf>> = {
   'no-transfer': notNow('The call is not being handed over'),
   'no-consultation': notNow('There is no consultation'),
   'not-there-yet': notNow('The colleague is not in the room yet'),
-  'no-such-agent': wrong('to.agent_id', 'the id of an agent'),
-  'no-such-team': wrong('to.team', 'the id of a team with members'),
-  'same-agent': wrong('to.agent_id', 'somebody who does not have the call'),
+  'no-such-agent': wrong('agent_id', 'the id of an agent'),
+  'no-such-team': wrong('team', 'the id of a team with members'),
+  'same-agent': wrong('agent_id', 'somebody who does not have the call'),
   'already-there': notNow('They are in the call already'),
   'has-the-call': notNow('They have the call: hand it over, or end it'),
   'not-in-call': () => new Problem('not-found', 'Nobody with this identity is in the call'),
@@ -38,6 +38,9 @@ const PROBLEMS: Readonly<Record<Refusal['reason'], ProblemOf>> = {
   'too-many-notes': notNow('All notes of a call together have room for 2,000 characters'),
 };
 
-/** @param call as it is, undisturbed */
-export const problemOf = (refusal: Refusal, call: CallView): Problem =>
-  PROBLEMS[refusal.reason](refusal, call);
+/**
+ * @param call as it is, undisturbed
+ * @param to where the request names whom it is about: `to.`, or nothing
+ */
+export const problemOf = (refusal: Refusal, call: CallView, to = 'to.'): Problem =>
+  PROBLEMS[refusal.reason](refusal, call, to);
