@@ -5,28 +5,21 @@ import { PING, PONG } from '../relay/protocol.ts';
 import { createAbsences } from './adapters/absences.ts';
 import { createCallStore } from './adapters/call-store-d1.ts';
 import { openDatabase } from './adapters/database.ts';
-import {
-  agentTag,
-  EventSockets,
-  keyTag,
-  type Hello,
-  type News,
-  type Subscriber,
-} from './adapters/event-sockets.ts';
+import { agentTag, EventSockets, keyTag } from './adapters/event-sockets.ts';
 import { closeRevoked } from './adapters/revoked-sockets.ts';
 import type { LiveKitAccess } from './adapters/livekit.ts';
 import { RelaySockets, relayTag } from './adapters/relay-sockets.ts';
 import { createAttendance } from './adapters/attendance.ts';
 import { createPeopleReader } from './adapters/people-d1.ts';
 import { CallBook } from './call-book.ts';
-import { iso, type CallView } from './call-view.ts';
+import { EventDesk } from './event-desk.ts';
+import { Intake, type Delivery } from './intake.ts';
+import type { CallView } from './call-view.ts';
 import { Courier } from './courier.ts';
 import { FrontDesk, type PresenceView } from './front-desk.ts';
-import type { Duty, Role } from './domain/roster.ts';
+import type { Duty } from './domain/roster.ts';
 import { parseConfig, type Config } from './config.ts';
 import {
-  isOver,
-  isSettled,
   type Actor,
   type AudioCommand,
   type Call,
@@ -35,8 +28,6 @@ import {
   type Decision,
   type Dial,
   type KeptRecording,
-  type Offer,
-  type Termination,
 } from './domain/call.ts';
 import { queuesOf, type Queue } from './domain/desk.ts';
 import { searchOf } from './domain/flow.ts';
@@ -50,11 +41,9 @@ import {
 import type { PendingJob } from './domain/job.ts';
 import type { PartyCommand, Refusal, TransferTo } from './domain/people.ts';
 import type { Remark } from './domain/step-remark.ts';
-import { maySee, maySeeColleague, type Sight, type View } from './domain/sight.ts';
-import { matchOutbound, type OutboundNews } from './domain/match-outbound.ts';
-import { publicEventOf } from './domain/public-event.ts';
+import { maySee, type Sight } from './domain/sight.ts';
 import type { Env } from './env.ts';
-import { notice, qualityNotice, view } from './notices.ts';
+import { qualityNotice, view } from './notices.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { CallStore, Contact, StoredEntry } from './ports.ts';
 import { RelayDesk, type RelayLoad } from './relay-desk.ts';
@@ -64,15 +53,6 @@ import { runJob } from './run-job.ts';
 const TOMBSTONE_MS = 600_000;
 /** Wait before the alarm tries again after the record could not be reached, in ms. */
 const ALARM_RETRY_MS = 1_000;
-/** Most events replayed to a subscriber; whoever was away longer reads `GET /v1/calls`. */
-const REPLAY_MAX = 500;
-
-/** An event of the provider for the Switchboard, with the contact that an offer may bring. */
-export type Delivery =
-  | { readonly type: 'offer'; readonly offer: Offer; readonly contact: Contact }
-  | { readonly type: 'terminate'; readonly termination: Termination }
-  /** `otherwise`: where the provider does not tell the direction and no call of ours is meant. */
-  | { readonly type: 'outbound'; readonly news: OutboundNews; readonly otherwise?: Termination };
 
 /** What became of a command; `call` is null when there is no such call. */
 export interface CommandResult {
@@ -98,17 +78,14 @@ export interface DialResult extends CommandResult {
 export class Switchboard extends DurableObject<Env> {
   readonly #store: CallStore;
   readonly #book: CallBook;
+  readonly #intake: Intake;
   readonly #desk: RelayDesk;
   readonly #people: FrontDesk;
   readonly #subscribers: EventSockets;
+  readonly #events: EventDesk;
   readonly #courier = new Courier(() => this.#outgoing().deliverEvents());
-  /** Pairs of number and contact that are being dialled: taken before they are stored. */
-  readonly #dialling = new Map<string, { readonly id: CallId; requests: number }>();
-  /** Calls as subscribers last heard of them: those who see one no more have to hear so. */
-  readonly #told = new Map<CallId, Call>();
   #config: Config | null = null;
   #alarmAtMs: number | null = null;
-  #lastCursor = 0;
   #tombstonesDueAtMs = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -128,13 +105,14 @@ export class Switchboard extends DurableObject<Env> {
       deskFor: (...of) => this.#people.deskFor(...of),
       act: (call, decision, entry, before) => this.#act(call, decision, entry, before),
       resume: (call) => {
-        this.#told.set(call.id, call);
+        this.#events.knows(call);
         this.#desk.resume(call);
       },
       missed: (call, entries) => {
         for (const entry of entries) this.#tell(call, entry);
       },
     });
+    this.#intake = new Intake(this.#book, this.#store);
     this.#desk = new RelayDesk({
       sockets: new RelaySockets(ctx),
       book: this.#book,
@@ -158,93 +136,29 @@ export class Switchboard extends DurableObject<Env> {
       isConnected: (agentId) => this.#subscribers.isConnected(agentId),
       now: () => Date.now(),
       wakeAt: (atMs) => this.#wakeAt(atMs),
-      publish: (agents) => void this.#publishPresence(agents),
+      publish: (agents) => void this.#events.presenceChanged(agents),
+    });
+    this.#events = new EventDesk({
+      sockets: this.#subscribers,
+      book: this.#book,
+      store: this.#store,
+      people: this.#people,
+      courier: this.#courier,
     });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
   }
 
   // ---- commands of the worker ------------------------------------------------------------------------------------------------
 
-  /**
-   * Takes events of one webhook. Returns once all of them are stored; throws if one could not be, so that the provider delivers
-   * the webhook again.
-   */
+  /** See `Intake.deliver`. */
   async deliver(deliveries: readonly Delivery[]): Promise<{ foreign: number }> {
-    const known = await Promise.all(deliveries.map((delivery) => this.#take(delivery)));
-    return { foreign: known.filter((isOurs) => !isOurs).length };
-  }
-
-  /** @returns false when the event is about a call of somebody else */
-  async #take(delivery: Delivery): Promise<boolean> {
-    switch (delivery.type) {
-      case 'offer': {
-        const { offer, contact } = delivery;
-        await this.#book.apply(offer.id, { type: 'offer', offer }, contact);
-        return true;
-      }
-      case 'terminate':
-        await this.#book.apply(delivery.termination.id, delivery);
-        return true;
-      case 'outbound': {
-        if (await this.#takeNews(delivery.news)) return true;
-        if (!delivery.otherwise) return false;
-        const termination = delivery.otherwise;
-        await this.#book.apply(termination.id, { type: 'terminate', termination });
-        return true;
-      }
-    }
-  }
-
-  async #takeNews(news: OutboundNews): Promise<boolean> {
-    const id = await this.#findOutbound(news);
-    if (id === null) return false;
-    const { event } = news;
-    await this.#book.apply(
-      id,
-      event.type === 'terminate'
-        ? { type: 'terminate', termination: { ...event.termination, id } }
-        : event,
-    );
-    return true;
-  }
-
-  /** Among the calls in progress first, then in the record. */
-  async #findOutbound(news: OutboundNews): Promise<CallId | null> {
-    await this.#book.load();
-    const live = matchOutbound(this.#book.calls(), news);
-    if (live) return live.id;
-    const { numberId, providerCallId, opaque } = news;
-    const past =
-      opaque === null
-        ? await this.#store.findByProviderCallId(numberId, providerCallId)
-        : await this.#store.find(opaque as CallId);
-    return past?.direction === 'outbound' && past.numberId === numberId ? past.id : null;
+    return this.#intake.deliver(deliveries);
   }
 
   /** Starts a call of the business, unless the number is already calling this user. Repeating it with the same id is harmless. */
   async dial(dial: Dial, contact: Contact): Promise<DialResult> {
-    await this.#book.load();
-    const pair = `${dial.numberId} ${dial.caller.contactId}`;
-    const conflict = [...this.#book.calls()].find(
-      (call) =>
-        call.id !== dial.id &&
-        call.numberId === dial.numberId &&
-        call.caller?.contactId === dial.caller.contactId &&
-        !isOver(call),
-    );
-    if (conflict) return { call: null, conflict: view(conflict) };
-    const dialling = this.#dialling.get(pair) ?? { id: dial.id, requests: 0 };
-    if (dialling.id !== dial.id) return { call: null, conflict: null };
-    dialling.requests += 1;
-    this.#dialling.set(pair, dialling);
-    try {
-      const call = await this.#book.apply(dial.id, { type: 'dial', dial }, contact);
-      return { ...this.#result(call), conflict: null };
-    } finally {
-      dialling.requests -= 1;
-      // The same request may be under way once more.
-      if (dialling.requests === 0) this.#dialling.delete(pair);
-    }
+    const { call, conflict } = await this.#intake.dial(dial, contact);
+    return { ...this.#result(call), conflict: conflict && view(conflict) };
   }
 
   /** The user has answered a permission request: calls that wait for it go on or end. */
@@ -253,16 +167,7 @@ export class Switchboard extends DurableObject<Env> {
     contactId: ContactId,
     isGranted: boolean,
   ): Promise<void> {
-    await this.#book.load();
-    const waiting = [...this.#book.calls()].filter(
-      (call) =>
-        call.state === 'asking' &&
-        call.numberId === numberId &&
-        call.caller?.contactId === contactId,
-    );
-    await Promise.all(
-      waiting.map(({ id }) => this.#book.apply(id, { type: 'permission', isGranted })),
-    );
+    await this.#intake.permissionChanged(numberId, contactId, isGranted);
   }
 
   /** Claims a ringing call for an agent, unless it is out of `sight`. The returned call tells who has it. */
@@ -304,7 +209,7 @@ export class Switchboard extends DurableObject<Env> {
     this.#people.forget();
     await this.#people.peopleChanged();
     await this.#people.prepare(null);
-    this.#subscribers.refresh((view, agentId) => this.#hello(this.#lastCursor, view, agentId));
+    await this.#events.refresh();
   }
 
   /** Ends a call: rejects it while it rings, hangs up afterwards. Harmless when it is over. */
@@ -398,52 +303,10 @@ export class Switchboard extends DurableObject<Env> {
       this.#desk.accept(server, decodeURIComponent(id) as RelayId);
       return new Response(null, { status: 101, webSocket: client });
     }
-    await this.#subscribe(server, url.searchParams);
+    await this.#events.subscribe(server, url.searchParams);
     const protocol = request.headers.get('sec-websocket-protocol') ? 'roomline' : null;
     const headers = protocol ? { 'sec-websocket-protocol': protocol } : {};
     return new Response(null, { status: 101, webSocket: client, headers });
-  }
-
-  async #subscribe(socket: WebSocket, query: URLSearchParams): Promise<void> {
-    const after = query.get('after');
-    const subscriber = subscriberOf(query);
-    await this.#book.load();
-    // Somebody who was added a moment ago.
-    if (!this.#people.viewOf(subscriber)) this.#people.forget();
-    await this.#people.prepare(null);
-    let cursor = after === null ? await this.#store.lastCursor() : Number(after);
-    const missed: News[] = [];
-    for (;;) {
-      const entries = after === null ? [] : await this.#store.entriesAfter(cursor, REPLAY_MAX);
-      for (const entry of entries) {
-        const call = this.#book.get(entry.callId) ?? (await this.#store.find(entry.callId));
-        if (call && call.state !== 'tombstone') {
-          missed.push({ notice: notice(call, entry), call, before: null });
-        }
-        cursor = entry.cursor;
-      }
-      // What was stored during these reads has to be read too; after this point nothing is awaited.
-      const isComplete = entries.length < REPLAY_MAX && this.#lastCursor <= cursor;
-      if (isComplete || after === null || missed.length >= REPLAY_MAX) break;
-    }
-    const hello: Hello = (view, agentId) =>
-      this.#hello(Math.max(cursor, this.#lastCursor), view, agentId);
-    this.#subscribers.accept(socket, subscriber, hello, missed);
-    const { agentId } = subscriber;
-    if (agentId !== null) void this.#people.connectionChanged(agentId);
-  }
-
-  #hello(cursor: number, { sight }: View, agentId: AgentId | null): object {
-    const calls = [...this.#book.calls()].filter(
-      (call) => call.state !== 'ended' && maySee(sight, call),
-    );
-    return {
-      type: 'hello',
-      cursor,
-      agent_id: agentId,
-      calls: calls.map(view),
-      agents: this.#people.presences().filter((agent) => maySeeColleague(sight, agent)),
-    };
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -485,25 +348,9 @@ export class Switchboard extends DurableObject<Env> {
     }
   }
 
-  async #publishPresence(agents: readonly PresenceView[]): Promise<void> {
-    // Not known any more after the memory was taken away.
-    if (this.#lastCursor === 0) {
-      const stored = await this.#store.lastCursor().catch(() => 0);
-      this.#lastCursor = Math.max(this.#lastCursor, stored);
-    }
-    const at = iso(Date.now());
-    this.#subscribers.publishPresence({ type: 'presence', id: this.#lastCursor, at, agents });
-  }
-
-  /** Lets subscribers know of a stored decision. */
   #tell(call: Call, entry: StoredEntry): void {
-    this.#lastCursor = Math.max(this.#lastCursor, entry.cursor);
-    const before = this.#told.get(call.id) ?? null;
     if (call.state === 'tombstone') void this.#wakeAt(Date.now() + TOMBSTONE_MS);
-    else this.#subscribers.publish({ notice: notice(call, entry), call, before });
-    if (isSettled(call)) this.#told.delete(call.id);
-    else this.#told.set(call.id, call);
-    if (publicEventOf(entry.type) !== null) this.#courier.notify();
+    this.#events.tell(call, entry);
   }
 
   async #run(call: Call, job: PendingJob): Promise<void> {
@@ -561,16 +408,4 @@ export class Switchboard extends DurableObject<Env> {
       apiSecret: config.LIVEKIT_API_SECRET,
     };
   }
-}
-
-/** The worker has authenticated whoever asks, and says in the query who it is. */
-function subscriberOf(query: URLSearchParams): Subscriber {
-  const until = query.get('until');
-  return {
-    agentId: query.get('agent') as AgentId | null,
-    role: query.get('role') as Role,
-    keyHash: query.get('key'),
-    untilMs: until === null ? null : Number(until),
-    wantsQuality: query.has('quality'),
-  };
 }

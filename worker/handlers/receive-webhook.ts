@@ -10,7 +10,7 @@ import {
 } from '../domain/webhook.ts';
 import type { BusinessNumber } from '../ports.ts';
 import type { Services } from '../services.ts';
-import type { Delivery } from '../switchboard.ts';
+import type { Delivery } from '../intake.ts';
 import { contactOf, type ContactSource } from './contact-of.ts';
 import type { WebhookFacts } from './forward-webhook.ts';
 import { receiveAccountEvents, type AccountEvent } from './receive-account-event.ts';

@@ -3,7 +3,6 @@
 import { RelaySockets } from '../../../worker/adapters/relay-sockets.ts';
 import { CallBook } from '../../../worker/call-book.ts';
 import {
-  isOver,
   type Actor,
   type AudioCommand,
   type Call,
@@ -14,11 +13,10 @@ import {
 } from '../../../worker/domain/call.ts';
 import type { AgentId, CallId, ContactId, NumberId } from '../../../worker/domain/ids.ts';
 import { JOB_LEASE_MS, type JobResult, type PendingJob } from '../../../worker/domain/job.ts';
-import { matchOutbound, type OutboundNews } from '../../../worker/domain/match-outbound.ts';
 import type { Absence, Absences, CallStore, Contact, StoredEntry } from '../../../worker/ports.ts';
 import { FrontDesk, type Attendance } from '../../../worker/front-desk.ts';
 import { RelayDesk } from '../../../worker/relay-desk.ts';
-import type { Delivery } from '../../../worker/switchboard.ts';
+import { Intake, type Delivery } from '../../../worker/intake.ts';
 import { attendanceIn, centre } from './centre.ts';
 import type { Writer } from './record.ts';
 import type { Simulation } from './simulation.ts';
@@ -63,8 +61,7 @@ export class Board implements Writer, Host {
   readonly desk: RelayDesk;
   readonly people: FrontDesk;
   readonly #deps: BoardDeps;
-  readonly #store: CallStore;
-  readonly #dialling = new Map<string, { readonly id: CallId; requests: number }>();
+  readonly #intake: Intake;
   #alarmAtMs: number | null = null;
 
   constructor(
@@ -74,12 +71,12 @@ export class Board implements Writer, Host {
   ) {
     this.number = number;
     this.sockets = deps.sockets;
-    this.#store = storeOf(this);
-    this.#deps = { ...deps, store: this.#store };
+    const store = storeOf(this);
+    this.#deps = { ...deps, store };
     const now = () => deps.sim.nowMs;
     const Book = deps.isDeaf ? DeafBook : CallBook;
     this.book = new Book({
-      store: this.#store,
+      store,
       now,
       wakeAt: (atMs) => this.#wakeAt(atMs),
       prepare: (call) => this.people.prepare(call),
@@ -91,6 +88,7 @@ export class Board implements Writer, Host {
       // Subscribers are told; the schedules have none.
       missed: () => undefined,
     });
+    this.#intake = new Intake(this.book, store);
     this.desk = new RelayDesk({
       sockets: new RelaySockets(deps.sockets.host),
       book: this.book,
@@ -114,91 +112,17 @@ export class Board implements Writer, Host {
 
   // ---- what the worker asks for ----------------------------------------------------------------------------------------------
 
-  deliver(delivery: Delivery): Promise<void> {
-    return this.#work(() => this.#take(delivery));
-  }
-
-  async #take(delivery: Delivery): Promise<void> {
-    switch (delivery.type) {
-      case 'offer': {
-        const { offer, contact } = delivery;
-        await this.book.apply(offer.id, { type: 'offer', offer }, contact);
-        return;
-      }
-      case 'terminate':
-        await this.book.apply(delivery.termination.id, delivery);
-        return;
-      case 'outbound':
-        await this.#takeNews(delivery.news);
-    }
-  }
-
-  async #takeNews(news: OutboundNews): Promise<void> {
-    const id = await this.#findOutbound(news);
-    if (id === null) return;
-    const { event } = news;
-    await this.book.apply(
-      id,
-      event.type === 'terminate'
-        ? { type: 'terminate', termination: { ...event.termination, id } }
-        : event,
-    );
-  }
-
-  async #findOutbound(news: OutboundNews): Promise<CallId | null> {
-    await this.book.load();
-    const live = matchOutbound(this.book.calls(), news);
-    if (live) return live.id;
-    const { numberId, providerCallId, opaque } = news;
-    const past =
-      opaque === null
-        ? await this.#store.findByProviderCallId(numberId, providerCallId)
-        : await this.#store.find(opaque as CallId);
-    return past?.direction === 'outbound' && past.numberId === numberId ? past.id : null;
+  async deliver(delivery: Delivery): Promise<void> {
+    await this.#work(() => this.#intake.deliver([delivery]));
   }
 
   /** @returns the call, or null when another call with the same user is in its way */
-  dial(dial: Dial, contact: Contact): Promise<Call | null> {
-    return this.#work(() => this.#dial(dial, contact));
-  }
-
-  async #dial(dial: Dial, contact: Contact): Promise<Call | null> {
-    await this.book.load();
-    const pair = `${dial.numberId} ${dial.caller.contactId}`;
-    const conflict = [...this.book.calls()].some(
-      (call) =>
-        call.id !== dial.id &&
-        call.numberId === dial.numberId &&
-        call.caller?.contactId === dial.caller.contactId &&
-        !isOver(call),
-    );
-    const dialling = this.#dialling.get(pair) ?? { id: dial.id, requests: 0 };
-    if (conflict || dialling.id !== dial.id) return null;
-    dialling.requests += 1;
-    this.#dialling.set(pair, dialling);
-    try {
-      return await this.book.apply(dial.id, { type: 'dial', dial }, contact);
-    } finally {
-      dialling.requests -= 1;
-      if (dialling.requests === 0) this.#dialling.delete(pair);
-    }
+  async dial(dial: Dial, contact: Contact): Promise<Call | null> {
+    return (await this.#work(() => this.#intake.dial(dial, contact))).call;
   }
 
   permissionChanged(numberId: NumberId, contactId: ContactId, isGranted: boolean): Promise<void> {
-    return this.#work(() => this.#permit(numberId, contactId, isGranted));
-  }
-
-  async #permit(numberId: NumberId, contactId: ContactId, isGranted: boolean): Promise<void> {
-    await this.book.load();
-    const waiting = [...this.book.calls()].filter(
-      (call) =>
-        call.state === 'asking' &&
-        call.numberId === numberId &&
-        call.caller?.contactId === contactId,
-    );
-    await Promise.all(
-      waiting.map(({ id }) => this.book.apply(id, { type: 'permission', isGranted })),
-    );
+    return this.#work(() => this.#intake.permissionChanged(numberId, contactId, isGranted));
   }
 
   claim(id: CallId, claim: Claim): Promise<Call | null> {

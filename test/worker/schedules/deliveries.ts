@@ -2,7 +2,7 @@
 import type { CallPolicy } from '../../../worker/domain/call.ts';
 import type { CallId, ContactId, NumberId } from '../../../worker/domain/ids.ts';
 import type { Contact } from '../../../worker/ports.ts';
-import type { Delivery } from '../../../worker/switchboard.ts';
+import type { Delivery } from '../../../worker/intake.ts';
 import type { MetaCall, MetaNews } from './meta.ts';
 import { NO_FACTS } from '../../../worker/domain/step-inbound.ts';
 

@@ -1,5 +1,5 @@
 // How the provider's news reaches the Switchboard: at least once, in any order, or never.
-import type { Delivery } from '../../../worker/switchboard.ts';
+import type { Delivery } from '../../../worker/intake.ts';
 import type { Random } from '../../bench/random.ts';
 import type { Faults } from './faults.ts';
 import type { Simulation } from './simulation.ts';
