@@ -1,13 +1,8 @@
 // The calls in progress: one mailbox each, decisions stored before anything acts on them. Its memory is a cache of the record
 // and may vanish at any time.
-import {
-  hasMedia,
-  isSettled,
-  type Call,
-  type CallEvent,
-  type Decision,
-  type Placement,
-} from './domain/call.ts';
+import { hasMedia, isSettled, type Call, type Placement } from './domain/call.ts';
+import type { CallEvent } from './domain/call-event.ts';
+import type { Decision } from './domain/decision.ts';
 import type { Desk } from './domain/desk.ts';
 import type { CallId, RelayId } from './domain/ids.ts';
 import type { Refusal } from './domain/people.ts';

@@ -1,13 +1,7 @@
 // A call as outsiders see it: snake_case, ISO 8601 times. One shape for the API and for the event stream.
 import { z } from '@hono/zod-openapi';
-import {
-  CALL_STATES,
-  isControlLost,
-  wanted,
-  type Call,
-  type Claim,
-  type TimelineEntry,
-} from './domain/call.ts';
+import { CALL_STATES, isControlLost, wanted, type Call, type Claim } from './domain/call.ts';
+import type { TimelineEntry } from './domain/decision.ts';
 import { explain } from './domain/explain.ts';
 import { FOLLOW_UPS, searchOf } from './domain/flow.ts';
 import { LIKELY_CAUSES } from './domain/explanation.ts';

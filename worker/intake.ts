@@ -1,7 +1,8 @@
 // What the provider tells of calls, and whom the business calls, brought to the call book: which call is meant, and whether it may
 // begin.
 import type { CallBook } from './call-book.ts';
-import { isOver, type Call, type Dial, type Offer, type Termination } from './domain/call.ts';
+import { isOver, type Call } from './domain/call.ts';
+import type { Dial, Offer, Termination } from './domain/call-event.ts';
 import type { CallId, ContactId, NumberId } from './domain/ids.ts';
 import { matchOutbound, type OutboundNews } from './domain/match-outbound.ts';
 import type { CallStore, Contact } from './ports.ts';

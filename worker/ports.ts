@@ -1,5 +1,6 @@
 // What the use cases need from outside, as interfaces. Adapters implement them; tests pass working fakes.
-import type { Call, TimelineEntry } from './domain/call.ts';
+import type { Call } from './domain/call.ts';
+import type { TimelineEntry } from './domain/decision.ts';
 import type { ContactIdentity } from './domain/contact.ts';
 import type { AgentId, CallId, ContactId, NumberId, RelayId } from './domain/ids.ts';
 import type { Restriction } from './domain/restriction.ts';

@@ -1,5 +1,5 @@
 // Who asks, and what they may do and see. `http/authentication.ts` finds out; routes and use cases ask here.
-import type { Actor } from './domain/call.ts';
+import type { Actor } from './domain/call-event.ts';
 import { ROLES, type Role } from './domain/roster.ts';
 import type { Sight } from './domain/sight.ts';
 import { Problem } from './http/problems.ts';

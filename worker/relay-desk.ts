@@ -24,8 +24,8 @@ import {
   type Call,
   type CallQuality,
   type Placement,
-  type RelayMessage,
 } from './domain/call.ts';
+import type { RelayMessage } from './domain/decision.ts';
 import type { CallId, RelayId } from './domain/ids.ts';
 import { maskCaller } from './domain/masking.ts';
 import { FrameRate } from './frame-rate.ts';

@@ -1,6 +1,6 @@
 // What a relay reports, as an event of the call.
 import type { BrokenEvent, RelayEvent, TransferRequest } from '../relay/protocol.ts';
-import type { CallEvent } from './domain/call.ts';
+import type { CallEvent } from './domain/call-event.ts';
 import type { AgentId } from './domain/ids.ts';
 import type { TransferTo } from './domain/people.ts';
 import type { IceResult } from './ports.ts';

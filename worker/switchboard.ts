@@ -19,16 +19,9 @@ import { Courier } from './courier.ts';
 import { FrontDesk, type PresenceView } from './front-desk.ts';
 import type { Duty } from './domain/roster.ts';
 import { parseConfig, type Config } from './config.ts';
-import {
-  type Actor,
-  type AudioCommand,
-  type Call,
-  type CallEvent,
-  type Claim,
-  type Decision,
-  type Dial,
-  type KeptRecording,
-} from './domain/call.ts';
+import type { Call, Claim } from './domain/call.ts';
+import type { Actor, AudioCommand, CallEvent, Dial, KeptRecording } from './domain/call-event.ts';
+import type { Decision } from './domain/decision.ts';
 import { queuesOf, type Queue } from './domain/desk.ts';
 import { searchOf } from './domain/flow.ts';
 import {

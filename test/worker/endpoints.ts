@@ -5,7 +5,7 @@ import { catchUpDeliveries, sendDeliveries } from '../../worker/handlers/deliver
 import { newSigningSecret } from '../../worker/adapters/signed-request.ts';
 import { seal } from '../../worker/adapters/sealed-secret.ts';
 import type { PublicEvent } from '../../worker/domain/public-event.ts';
-import type { TimelineType } from '../../worker/domain/call.ts';
+import type { TimelineType } from '../../worker/domain/decision.ts';
 import { ownServices } from './own-services.ts';
 import { testEnv, unique } from './support.ts';
 

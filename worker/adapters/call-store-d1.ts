@@ -2,7 +2,8 @@
 import { and, asc, eq, gt, inArray, lt, max, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
 import { callEvents, calls } from '../db/schema.ts';
-import type { Call, TimelineEntry } from '../domain/call.ts';
+import type { Call } from '../domain/call.ts';
+import type { TimelineEntry } from '../domain/decision.ts';
 import type { CallId } from '../domain/ids.ts';
 import { OutdatedError, type CallStore, type StoredEntry } from '../ports.ts';
 import { callFromRow, rowFromCall } from './call-rows.ts';

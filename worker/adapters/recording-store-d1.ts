@@ -3,7 +3,7 @@
 import { and, desc, eq, gt, inArray, isNotNull, isNull, lte, or, sql } from 'drizzle-orm';
 import type { DrizzleD1Database } from 'drizzle-orm/d1';
 import { callEvents, calls, numbers, recordings } from '../db/schema.ts';
-import type { TimelineType } from '../domain/call.ts';
+import type { TimelineType } from '../domain/decision.ts';
 import type { CallId, RelayId } from '../domain/ids.ts';
 
 export type RecordingStore = ReturnType<typeof createRecordingStore>;

@@ -1,4 +1,4 @@
-// What a call is and what can happen to it. `step.ts` decides; this file only names things. Pure.
+// What a call is. What can happen to it stands in `call-event.ts`, and `step.ts` decides; this file only names things. Pure.
 //
 // Glossary
 //   provider      who carries the call to WhatsApp (Meta's Cloud API); its call id is the wacid
@@ -13,21 +13,13 @@
 //   ready         the claimant can hear and be heard in the room; only then the provider is told to accept
 //   open          the path to the provider carries audio, from the accepted answer on
 //   grace         how long an agent who left may take to return before the call ends, or somebody else in it has it
-import type { Hours } from './calling-hours.ts';
 import { awaitedOf, type Flow, type FollowUp } from './flow.ts';
+import type { Dial } from './call-event.ts';
 import type { AgentId, CallId, ContactId, NumberId, RelayId } from './ids.ts';
-import type { Job, JobResult, PendingJob } from './job.ts';
+import type { Job, PendingJob } from './job.ts';
 import type { Outcome } from './outcome.ts';
-import {
-  audienceOf,
-  handOverOf,
-  isConsulting,
-  type PartyCommand,
-  type People,
-  type Refusal,
-  type TransferTo,
-} from './people.ts';
-import type { Remark, Remarks } from './step-remark.ts';
+import { audienceOf, handOverOf, isConsulting, type People } from './people.ts';
+import type { Remarks } from './step-remark.ts';
 
 /**
  * `tombstone`: the provider said that a call ended which it has not announced yet. `offered`: the relay is asked for an answer.
@@ -97,16 +89,6 @@ export interface Caller {
   readonly lastAgentId?: AgentId;
 }
 
-/** What rules ask about a caller besides the call itself. */
-export interface RoutingFacts {
-  /** ISO 3166-1 of the phone number; null when it is not known. */
-  readonly country: string | null;
-  readonly tags: readonly string[];
-  readonly isReturning: boolean;
-  /** Hours in which users may call the number; null: around the clock. */
-  readonly numberHours: Hours | null;
-}
-
 /** Whom an outbound call connects with the user. */
 export type Target =
   | { readonly kind: 'agent'; readonly agentId: AgentId }
@@ -125,24 +107,6 @@ export type AskWording =
         readonly parameters: readonly string[];
       };
     };
-
-/** What an outbound call is to be. */
-export interface Dial {
-  readonly id: CallId;
-  readonly numberId: NumberId;
-  readonly displayPhoneNumber: string;
-  readonly caller: Caller;
-  readonly target: Target;
-  /** Absent when no person placed the call. */
-  readonly placedBy?: AgentId;
-  /** The agent who places the call is there already and needs no ring. */
-  readonly claim: Claim | null;
-  /** How long the user's phone may ring, in ms. */
-  readonly ringMs: number;
-  /** Ask for permission first and wait for it this long, in ms. */
-  readonly ask: { readonly wording: AskWording; readonly waitMs: number } | null;
-  readonly policy: CallPolicy;
-}
 
 /** What a finished outbound call costs. */
 export interface Charge {
@@ -200,12 +164,6 @@ export interface CallAudio {
   readonly recording: 'off' | 'on' | 'paused';
 }
 
-/** What may be done to the audio of a connected call. */
-export type AudioCommand =
-  | { readonly action: 'hold' | 'unhold' | 'stop-playing' }
-  | { readonly action: 'record' | 'pause-recording' | 'resume-recording' | 'stop-recording' }
-  | { readonly action: 'play'; readonly promptId: string; readonly isLoop: boolean };
-
 /** What the settings of the number mean for a call; fixed when it begins. */
 export interface CallPolicy {
   /** There is a text for callers who could not be served. */
@@ -216,16 +174,6 @@ export interface CallPolicy {
   readonly canRecord?: boolean;
   /** The call is recorded; `announcement`: the prompt that says so first. */
   readonly recording: { readonly announcement: string | null } | null;
-}
-
-/** A recording that can be heard from now on. */
-export interface KeptRecording {
-  readonly durationMs: number;
-  readonly bytes: number;
-  /** Of its Opus packets, hex. */
-  readonly sha256: string;
-  /** ISO 8601; null: kept for ever. */
-  readonly expiresAt: string | null;
 }
 
 export interface DirectionQuality {
@@ -325,252 +273,6 @@ export interface Call {
   readonly timers: Readonly<Partial<Record<TimerName, number>>>;
   readonly pending: readonly PendingJob[];
   readonly nextJobId: number;
-}
-
-/** What the provider announces with a new call. */
-export interface Offer {
-  readonly id: CallId;
-  readonly numberId: NumberId;
-  readonly displayPhoneNumber: string;
-  readonly providerCallId: string;
-  readonly caller: Caller;
-  readonly payload: string | null;
-  readonly policy: CallPolicy;
-  readonly routing: RoutingFacts;
-  readonly sdp: string;
-  readonly offeredAtMs: number;
-  /** The provider's own limit for answering, in ms from the offer. */
-  readonly answerLimitMs: number;
-}
-
-/** Why a relay ended a call's media; `closed` when it was told to. */
-export type MediaEndReason =
-  | 'closed'
-  | 'unusable-offer'
-  | 'unusable-answer'
-  | 'no-capacity'
-  | 'media-failed'
-  | 'media-lost'
-  | 'room-failed'
-  | 'room-deleted'
-  | 'removed-from-room'
-  | 'room-lost'
-  | 'internal';
-
-/** How the provider says that a call is over. */
-export interface Termination {
-  readonly id: CallId;
-  readonly numberId: NumberId;
-  readonly displayPhoneNumber: string;
-  readonly providerCallId: string;
-  readonly atMs: number;
-  /** The provider counts the call as picked up. */
-  readonly wasPickedUp: boolean;
-  readonly startedAtMs?: number | undefined;
-  readonly endedAtMs?: number | undefined;
-  readonly errorCode?: number | undefined;
-  /** Code and text of the provider's error, when it reports one. */
-  readonly error?: string | undefined;
-}
-
-/** Who asked: shown in the timeline. */
-export interface Actor {
-  readonly kind: 'agent' | 'api';
-  readonly id: string;
-}
-
-type FromRelay<T> = T & { readonly seq: number };
-
-export type CallEvent =
-  | { readonly type: 'offer'; readonly offer: Offer }
-  | { readonly type: 'terminate'; readonly termination: Termination }
-  | FromRelay<{ readonly type: 'relay.answered'; readonly sdp: string }>
-  | FromRelay<{ readonly type: 'relay.media-up' }>
-  | FromRelay<{ readonly type: 'relay.room-joined' }>
-  /** The relay has lost the room and tries to get back in. */
-  | FromRelay<{ readonly type: 'relay.room-away'; readonly detail?: string | undefined }>
-  | FromRelay<{
-      readonly type: 'relay.participant-joined';
-      readonly identity: string;
-      /** Of an AI agent: the name that it is registered by, or empty. */
-      readonly aiName?: string | undefined;
-    }>
-  | FromRelay<{
-      readonly type: 'relay.ready';
-      readonly identity: string;
-      /** Of somebody who is heard as an AI agent and for no other reason: the name that it is registered by, or empty. */
-      readonly aiName?: string | undefined;
-    }>
-  /** An AI agent wants somebody else to have the call. */
-  | FromRelay<{
-      readonly type: 'relay.transfer-asked';
-      readonly identity: string;
-      readonly to: TransferTo;
-      readonly summary: string | null;
-    }>
-  | FromRelay<{
-      readonly type: 'relay.participant-left';
-      readonly identity: string;
-      readonly why: 'left' | 'lost' | 'removed';
-    }>
-  | FromRelay<{ readonly type: 'relay.publisher-skipped'; readonly identity: string }>
-  /** A prompt is over; `isComplete`: it was played to its end. */
-  | FromRelay<{
-      readonly type: 'relay.played';
-      readonly playId: number;
-      readonly isComplete: boolean;
-    }>
-  /** The relay cannot record the call any further. */
-  | FromRelay<{ readonly type: 'relay.recording-failed' }>
-  /** The caller pressed a key: `0` to `9`, `*`, `#`, `A` to `D`. */
-  | FromRelay<{ readonly type: 'relay.digit'; readonly digit: string }>
-  | FromRelay<{
-      readonly type: 'relay.ended';
-      readonly reason: MediaEndReason;
-      readonly detail?: string | undefined;
-      readonly quality: Call['quality'];
-    }>
-  /** The process that held the media is gone. */
-  | { readonly type: 'relay.lost'; readonly instance: string }
-  /** Nothing is heard of it; its media may be well. */
-  | { readonly type: 'relay.silent'; readonly instance: string }
-  | { readonly type: 'relay.back' }
-  | { readonly type: 'claim'; readonly claim: Claim }
-  /** Somebody may have become free. */
-  | { readonly type: 'people' }
-  | { readonly type: 'ring-ended'; readonly agentId: AgentId; readonly why: 'declined' | 'gone' }
-  /** The call is to be somebody else's. `summary`: what whoever takes it is told first. */
-  | {
-      readonly type: 'transfer';
-      readonly to: TransferTo;
-      readonly summary: string | null;
-      readonly actor: Actor;
-    }
-  | { readonly type: 'party'; readonly command: PartyCommand; readonly actor: Actor }
-  | { readonly type: 'remark'; readonly remark: Remark; readonly actor: Actor }
-  | { readonly type: 'dial'; readonly dial: Dial }
-  | { readonly type: 'permission'; readonly isGranted: boolean }
-  | { readonly type: 'answer'; readonly providerCallId: string; readonly sdp: string }
-  | {
-      readonly type: 'status';
-      readonly providerCallId: string;
-      readonly status: 'ringing' | 'accepted' | 'rejected';
-      readonly atMs: number;
-    }
-  | FromRelay<{ readonly type: 'relay.offered'; readonly sdp: string }>
-  | { readonly type: 'end'; readonly actor: Actor }
-  | { readonly type: 'audio'; readonly command: AudioCommand; readonly actor: Actor }
-  | { readonly type: 'recording'; readonly recording: KeptRecording }
-  | { readonly type: 'job'; readonly jobId: number; readonly result: JobResult }
-  /** Time has passed. */
-  | { readonly type: 'tick' };
-
-/** One line of the call's history, written with the decision it describes. */
-export interface TimelineEntry {
-  readonly type: TimelineType;
-  readonly detail?: Readonly<Record<string, string | number | boolean>>;
-}
-
-export type TimelineType =
-  | 'offered'
-  | 'terminated-before-offer'
-  | 'relay-answered'
-  | 'pre-accepted'
-  | 'ringing'
-  | 'media-up'
-  | 'media-lost'
-  | 'room-created'
-  | 'room-joined'
-  | 'room-away'
-  | 'participant-joined'
-  | 'participant-left'
-  | 'publisher-skipped'
-  | 'claimed'
-  | 'claim-released'
-  | 'ready'
-  | 'agent-left'
-  | 'agent-returned'
-  | 'answered'
-  | 'step'
-  | 'rung'
-  | 'ring-ended'
-  | 'transferring'
-  | 'transfer-cancelled'
-  | 'transfer-failed'
-  | 'consulting'
-  | 'consultation-merged'
-  | 'consultation-completed'
-  | 'consultation-cancelled'
-  | 'consultation-failed'
-  | 'inviting'
-  | 'invitation-failed'
-  | 'colleague-rung'
-  | 'colleague-coming'
-  | 'party-joined'
-  | 'party-gone'
-  | 'party-removed'
-  | 'passed-on'
-  | 'supervising'
-  | 'permissions-set'
-  | 'note'
-  | 'tagged'
-  | 'disposition-set'
-  | 'ending'
-  | 'ended'
-  | 'end-confirmed'
-  | 'end-unconfirmed'
-  | 'relay-closed'
-  | 'placed-elsewhere'
-  | 'control-lost'
-  | 'control-checked'
-  | 'control-back'
-  | 'fallback-sent'
-  | 'message-sent'
-  | 'held'
-  | 'taken-off-hold'
-  | 'playing'
-  | 'playing-stopped'
-  | 'played'
-  | 'digit'
-  | 'recording-started'
-  | 'recording-paused'
-  | 'recording-resumed'
-  | 'recording-stopped'
-  | 'recording-failed'
-  | 'announcement-failed'
-  | 'recording-kept'
-  | 'room-deleted'
-  | 'room-clean-up'
-  | 'agent-removed'
-  | 'action-done'
-  | 'action-failed'
-  | 'retrying'
-  | 'asking'
-  | 'asked'
-  | 'dial-requested'
-  | 'agent-ready'
-  | 'offer-made'
-  | 'dialled'
-  | 'dial-unsure'
-  | 'answer-received'
-  | 'alerting'
-  | 'agent-dispatched'
-  | 'found-late'
-  | 'charged'
-  | 'recorded';
-
-/** Frames for the call's relay. They are not stored: `wanted` derives them again after a crash. */
-export type RelayMessage = 'answer' | 'offer' | 'apply' | 'want' | 'close';
-
-export interface Decision {
-  /** The same object as before when the event changes nothing. */
-  readonly call: Call | null;
-  readonly entry: TimelineEntry | null;
-  readonly messages: readonly RelayMessage[];
-  /** Jobs to start once the decision is stored. */
-  readonly jobs: readonly PendingJob[];
-  /** Why a command was not carried out. */
-  readonly refusal?: Refusal;
 }
 
 /** What the relay should be doing for this call. */

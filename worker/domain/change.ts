@@ -1,12 +1,6 @@
 // The building blocks of decisions: what a change is, and the changes that several events have in common. Pure.
-import {
-  describeJob,
-  hasMedia,
-  type Call,
-  type RelayMessage,
-  type TimelineEntry,
-  type TimerName,
-} from './call.ts';
+import { describeJob, hasMedia, type Call, type TimerName } from './call.ts';
+import type { RelayMessage, TimelineEntry } from './decision.ts';
 import {
   classOfJob,
   retryJob,

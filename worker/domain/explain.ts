@@ -1,6 +1,6 @@
 // Why a call ended as it did, in words for whoever helps the people in it. Pure. Every reason has an entry; what the timeline,
 // the provider's code and the counted packets add makes it more exact.
-import type { TimelineEntry } from './call.ts';
+import type { TimelineEntry } from './decision.ts';
 import { brokeOff, neverConnected, notReceived, usual } from './explain-media.ts';
 import {
   factsOf,

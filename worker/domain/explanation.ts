@@ -1,5 +1,6 @@
 // What an explanation is made of and made from. Pure; `explain.ts` holds the explanations.
-import type { Call, TimelineEntry, TimelineType } from './call.ts';
+import type { Call } from './call.ts';
+import type { TimelineEntry, TimelineType } from './decision.ts';
 import type { EndedBy, OutcomeReason } from './outcome.ts';
 
 /** The most likely cause of an end, for machines. `none`: it ended as calls do. */

@@ -1,5 +1,6 @@
 // Which of our outbound calls the provider speaks of. Pure.
-import type { Call, CallEvent, Termination } from './call.ts';
+import type { Call } from './call.ts';
+import type { CallEvent, Termination } from './call-event.ts';
 import type { NumberId } from './ids.ts';
 
 /** What the provider says about a call that a business started, ours or somebody else's. */

@@ -1,5 +1,5 @@
 // What users' own systems are told of calls: the entries of a call's timeline that mean something outside, under names that stay.
-import type { TimelineType } from './call.ts';
+import type { TimelineType } from './decision.ts';
 
 /** Null: an inner matter, told in the timeline alone. */
 const EVENTS = {

@@ -1,6 +1,7 @@
 // Decisions about AI agents: they are sent for, take the call by being ready, and leave it. Who was sent for follows from the
 // call (`awaitedOf`), so every way out of a step takes back whoever came too late. Pure.
-import { isAwaitingTarget, isOver, type AiSeat, type Call, type CallEvent } from './call.ts';
+import { isAwaitingTarget, isOver, type AiSeat, type Call } from './call.ts';
+import type { CallEvent } from './call-event.ts';
 import { dispatchJob, ending, without, type Answer, type Change, type NewJob } from './change.ts';
 import { LOOKING, type Desk } from './desk.ts';
 import { awaitedOf, nextStep, type Awaited } from './flow.ts';

@@ -1,15 +1,7 @@
 // Decisions about what a connected call sounds like: hold, prompts, recording, keys. Pure.
-import {
-  isOver,
-  type Actor,
-  type AudioCommand,
-  type Call,
-  type CallAudio,
-  type CallPolicy,
-  type KeptRecording,
-  type TimelineEntry,
-  type TimelineType,
-} from './call.ts';
+import { isOver, type Call, type CallAudio, type CallPolicy } from './call.ts';
+import type { Actor, AudioCommand, KeptRecording } from './call-event.ts';
+import type { TimelineEntry, TimelineType } from './decision.ts';
 import { refuse, type Answer, type Change, type Refused } from './change.ts';
 import { isConsulting } from './people.ts';
 

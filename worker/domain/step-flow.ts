@@ -1,6 +1,7 @@
 // Decisions that take a call from one step of its rule to the next. Each step falls through to the next one when it does not end
 // the call; after the last one the call ends as unanswered. Pure.
-import type { Call, CallAudio, TimelineType } from './call.ts';
+import type { Call, CallAudio } from './call.ts';
+import type { TimelineType } from './decision.ts';
 import {
   ANSWER_MARGIN_MS,
   ending,

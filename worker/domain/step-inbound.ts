@@ -1,5 +1,6 @@
 // Decisions that only calls started by the user need: offer, pre-accept, accept. Pure.
-import type { Call, CallPolicy, Offer, Placement, RoutingFacts, Termination } from './call.ts';
+import type { Call, CallPolicy, Placement } from './call.ts';
+import type { Offer, RoutingFacts, Termination } from './call-event.ts';
 import {
   again,
   ANSWER_MARGIN_MS,

@@ -2,14 +2,8 @@
 //
 // A dial is never repeated. Whether it worked is told by the provider's reply or, when that is lost, by a webhook that carries our
 // id; a call that turns up when nobody wants it any more is terminated.
-import {
-  isOver,
-  type Call,
-  type Dial,
-  type Placement,
-  type Target,
-  type Termination,
-} from './call.ts';
+import { isOver, type Call, type Placement, type Target } from './call.ts';
+import type { Dial, Termination } from './call-event.ts';
 import {
   ADOPT_MS,
   dispatchJob,

@@ -1,6 +1,8 @@
 // Decisions about who else is in a connected call: a colleague who is consulted or added, supervisors, whoever is removed. What
 // becomes of their seats as they come and go is in `step-seats.ts`. Pure.
-import type { Actor, Call, Claim, TimelineType } from './call.ts';
+import type { Call, Claim } from './call.ts';
+import type { Actor } from './call-event.ts';
+import type { TimelineType } from './decision.ts';
 import { refuse, type Answer, type Change, type NewJob, type Refused } from './change.ts';
 import { describeTo, nobodyFor, searchFor } from './colleague.ts';
 import type { Desk } from './desk.ts';

@@ -1,6 +1,7 @@
 // Decisions about steps that play something and go on when it is over, when time is up or when the caller presses a key: play,
 // menu, and leaving a queue to be called back. Pure.
-import type { Call, TimelineEntry } from './call.ts';
+import type { Call } from './call.ts';
+import type { TimelineEntry } from './decision.ts';
 import { after, ending, toldAs, without, type Answer, type Change } from './change.ts';
 import type { Desk } from './desk.ts';
 import { into, pathOf, stepAt, type Flow, type Stage } from './flow.ts';

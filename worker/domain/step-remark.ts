@@ -1,5 +1,6 @@
 // Decisions about what people write on a call, while it lasts and afterwards. Notes stand in its timeline alone. Pure.
-import type { Actor, Call } from './call.ts';
+import type { Call } from './call.ts';
+import type { Actor } from './call-event.ts';
 import { refuse, type Answer, type Refused } from './change.ts';
 
 /** Longest note, in characters. */

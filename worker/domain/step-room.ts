@@ -5,10 +5,10 @@ import {
   isOver,
   type Call,
   type Claim,
-  type MediaEndReason,
   type Placement,
   type TimerName,
 } from './call.ts';
+import type { MediaEndReason } from './call-event.ts';
 import {
   ANSWER_MARGIN_MS,
   deleteRoom,

@@ -1,6 +1,7 @@
 // Decisions about handing a call over: to a colleague, a team or an AI agent. Whoever hands it over is not heard from then on, and
 // gets the call back if nobody takes it; an AI agent goes on with the caller until somebody has. Pure.
-import type { Actor, Call, CallEvent } from './call.ts';
+import type { Call } from './call.ts';
+import type { Actor, CallEvent } from './call-event.ts';
 import { after, refuse, without, type Answer, type Refused } from './change.ts';
 import { describeTo, nobodyFor, stepTo } from './colleague.ts';
 import type { Desk } from './desk.ts';

@@ -5,14 +5,12 @@ import {
   hasMedia,
   isOver,
   wanted,
-  type Actor,
   type Call,
-  type CallEvent,
-  type Decision,
   type Placement,
-  type RelayMessage,
   type TimerName,
 } from './call.ts';
+import type { Actor, CallEvent } from './call-event.ts';
+import type { Decision, RelayMessage } from './decision.ts';
 import {
   again,
   deleteRoom,

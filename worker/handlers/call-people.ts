@@ -1,7 +1,7 @@
 // What people do to each other in a connected call: hand it over, consult, add, supervise, remove. The Switchboard decides; these
 // say what its answer means for who asked.
 import type { CallView } from '../call-view.ts';
-import type { Actor } from '../domain/call.ts';
+import type { Actor } from '../domain/call-event.ts';
 import { agentIdentity, type CallId } from '../domain/ids.ts';
 import type { PartyCommand, SupervisionMode, TransferTo } from '../domain/people.ts';
 import type { Remark } from '../domain/step-remark.ts';

@@ -1,7 +1,7 @@
 // What people do to a call: claim it, end it. The Switchboard decides; these say what its answer means for who asked.
 import { seatToken, type SeatRole } from '../adapters/livekit.ts';
 import type { CallView } from '../call-view.ts';
-import type { Actor } from '../domain/call.ts';
+import type { Actor } from '../domain/call-event.ts';
 import { agentIdentity, roomOfCall, type CallId } from '../domain/ids.ts';
 import { Problem } from '../http/problems.ts';
 import type { Agent, StoredEntry } from '../ports.ts';

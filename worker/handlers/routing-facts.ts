@@ -1,7 +1,7 @@
 // What rules may ask about a call besides the call itself.
 import type { KnownCaller } from '../adapters/caller-reader-d1.ts';
 import { countryOf } from '../adapters/phone-country.ts';
-import type { RoutingFacts } from '../domain/call.ts';
+import type { RoutingFacts } from '../domain/call-event.ts';
 import { hoursFromProvider, isTimeZone } from '../domain/calling-hours.ts';
 import type { BusinessNumber } from '../ports.ts';
 

@@ -2,7 +2,8 @@
 // request that is refused here.
 import { sha256Hex } from '../adapters/sealed-secret.ts';
 import { iso, type CallView } from '../call-view.ts';
-import type { AskWording, CallPolicy, Dial, Target } from '../domain/call.ts';
+import type { AskWording, CallPolicy, Target } from '../domain/call.ts';
+import type { Dial } from '../domain/call-event.ts';
 import { identitiesOf } from '../domain/contact.ts';
 import { agentIdentity, type CallId, type NumberId } from '../domain/ids.ts';
 import { mayCall } from '../domain/permission-questions.ts';

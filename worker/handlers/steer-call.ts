@@ -2,7 +2,7 @@
 // means for who asked.
 import { SHIPPED_SOUNDS } from '../../relay/protocol.ts';
 import type { CallView } from '../call-view.ts';
-import type { AudioCommand } from '../domain/call.ts';
+import type { AudioCommand } from '../domain/call-event.ts';
 import type { CallId } from '../domain/ids.ts';
 import { requireAudio } from '../http/audio-bucket.ts';
 import { invalidField, Problem } from '../http/problems.ts';

@@ -2,15 +2,9 @@
 // and to the world of the schedule. It may be killed at any moment; what it holds in memory is lost then.
 import { RelaySockets } from '../../../worker/adapters/relay-sockets.ts';
 import { CallBook } from '../../../worker/call-book.ts';
-import {
-  type Actor,
-  type AudioCommand,
-  type Call,
-  type CallEvent,
-  type Claim,
-  type Decision,
-  type Dial,
-} from '../../../worker/domain/call.ts';
+import type { Call, Claim } from '../../../worker/domain/call.ts';
+import type { Actor, AudioCommand, CallEvent, Dial } from '../../../worker/domain/call-event.ts';
+import type { Decision } from '../../../worker/domain/decision.ts';
 import type { AgentId, CallId, ContactId, NumberId } from '../../../worker/domain/ids.ts';
 import { JOB_LEASE_MS, type JobResult, type PendingJob } from '../../../worker/domain/job.ts';
 import type { Absence, Absences, CallStore, Contact, StoredEntry } from '../../../worker/ports.ts';

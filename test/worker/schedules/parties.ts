@@ -1,7 +1,8 @@
 // What people do to each other in the calls of a schedule: hand over, consult, add, supervise, remove; and what the record must
 // never say of it.
 import fc from 'fast-check';
-import { isOver, wanted, type Call, type CallEvent } from '../../../worker/domain/call.ts';
+import { isOver, wanted, type Call } from '../../../worker/domain/call.ts';
+import type { CallEvent } from '../../../worker/domain/call-event.ts';
 import type { AgentId, CallId } from '../../../worker/domain/ids.ts';
 import { ringsOf, type PartyCommand } from '../../../worker/domain/people.ts';
 import { TEAM } from './centre.ts';

@@ -1,5 +1,6 @@
 // What people and programs ask the API of the worker for, as the Switchboard is asked.
-import type { Claim, Dial } from '../../../worker/domain/call.ts';
+import type { Claim } from '../../../worker/domain/call.ts';
+import type { Dial } from '../../../worker/domain/call-event.ts';
 import type { AgentId, CallId } from '../../../worker/domain/ids.ts';
 import { NO_POLICY } from '../../../worker/domain/step-inbound.ts';
 import { AGENT_IDS, contactOf, DISPLAY_PHONE_NUMBER, NUMBER_ID } from './deliveries.ts';

@@ -1,6 +1,6 @@
 // Plays one schedule: starts its calls, lets people act, makes trouble; then heals the world, lets the clock run on, and asks the
 // judge.
-import type { AudioCommand } from '../../../worker/domain/call.ts';
+import type { AudioCommand } from '../../../worker/domain/call-event.ts';
 import type { CallId } from '../../../worker/domain/ids.ts';
 import { contactOf, deliveryOf, NUMBER_ID } from './deliveries.ts';
 import type { Violation } from './judge.ts';

@@ -2,13 +2,8 @@
 // worker.
 import fc from 'fast-check';
 import type { CallWant } from '../../../relay/protocol.ts';
-import {
-  wanted,
-  type AudioCommand,
-  type Call,
-  type CallAudio,
-  type CallPolicy,
-} from '../../../worker/domain/call.ts';
+import { wanted, type Call, type CallAudio, type CallPolicy } from '../../../worker/domain/call.ts';
+import type { AudioCommand } from '../../../worker/domain/call-event.ts';
 import type { Random } from '../../bench/random.ts';
 import type { MetaCall } from './meta.ts';
 import type { Commit } from './record.ts';

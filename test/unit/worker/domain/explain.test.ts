@@ -1,11 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type {
-  DirectionQuality,
-  TimelineEntry,
-  TimelineType,
-} from '../../../../worker/domain/call.ts';
+import type { DirectionQuality } from '../../../../worker/domain/call.ts';
+import type { TimelineEntry, TimelineType } from '../../../../worker/domain/decision.ts';
 import { explain } from '../../../../worker/domain/explain.ts';
 import {
   LIKELY_CAUSES,

@@ -1,6 +1,8 @@
 // A contact centre without anything around it: calls, agents and a clock, every decision made by `step` with the desk that the
 // Switchboard would make. Jobs succeed at once; relays do what they are told.
-import type { Call, CallEvent, Decision, Offer } from '../../../../worker/domain/call.ts';
+import type { Call } from '../../../../worker/domain/call.ts';
+import type { CallEvent, Offer } from '../../../../worker/domain/call-event.ts';
+import type { Decision } from '../../../../worker/domain/decision.ts';
 import { agentsOf, deskFor } from '../../../../worker/domain/desk.ts';
 import type {
   AgentId,

@@ -1,11 +1,7 @@
 // What may be done to the audio of a connected call.
 import { describe, expect, it } from 'vitest';
-import {
-  wanted,
-  type AudioCommand,
-  type Call,
-  type CallEvent,
-} from '../../../../worker/domain/call.ts';
+import { wanted, type Call } from '../../../../worker/domain/call.ts';
+import type { AudioCommand, CallEvent } from '../../../../worker/domain/call-event.ts';
 import type { CallId, NumberId, RelayId } from '../../../../worker/domain/ids.ts';
 import { onOpened, soundBefore } from '../../../../worker/domain/step-audio.ts';
 import { blankCall, NO_POLICY } from '../../../../worker/domain/step-inbound.ts';

@@ -1,6 +1,6 @@
 // How calls go from one step of their rule to the next.
 import { expect, it } from 'vitest';
-import type { TimelineEntry } from '../../../../worker/domain/call.ts';
+import type { TimelineEntry } from '../../../../worker/domain/decision.ts';
 import { step } from '../../../../worker/domain/step.ts';
 import { NO_FACTS, NO_POLICY } from '../../../../worker/domain/step-inbound.ts';
 import { Floor, START_MS } from './floor.ts';

@@ -1,13 +1,8 @@
 // Decisions about calls that the business starts.
 import { describe, expect, it } from 'vitest';
-import type {
-  Call,
-  CallEvent,
-  Decision,
-  Dial,
-  Target,
-  Termination,
-} from '../../../../worker/domain/call.ts';
+import type { Call, Target } from '../../../../worker/domain/call.ts';
+import type { CallEvent, Dial, Termination } from '../../../../worker/domain/call-event.ts';
+import type { Decision } from '../../../../worker/domain/decision.ts';
 import type {
   AgentId,
   CallId,

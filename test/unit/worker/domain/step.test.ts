@@ -6,14 +6,11 @@ import {
   hasMedia,
   isSettled,
   type Call,
-  type CallEvent,
   type CallState,
-  type Decision,
-  type Dial,
-  type Offer,
   type Placement,
-  type Termination,
 } from '../../../../worker/domain/call.ts';
+import type { CallEvent, Dial, Offer, Termination } from '../../../../worker/domain/call-event.ts';
+import type { Decision } from '../../../../worker/domain/decision.ts';
 import type {
   AgentId,
   CallId,

@@ -1,17 +1,19 @@
 // Calls in every state, brought there by the real `step`: along the usual way of a call, or a variation of it.
 import type {
-  AudioCommand,
   Call,
-  CallEvent,
   CallPolicy,
   CallState,
+  Placement,
+  Target,
+} from '../../../../worker/domain/call.ts';
+import type {
+  AudioCommand,
+  CallEvent,
   Dial,
   MediaEndReason,
   Offer,
-  Placement,
-  Target,
   Termination,
-} from '../../../../worker/domain/call.ts';
+} from '../../../../worker/domain/call-event.ts';
 import type {
   AgentId,
   CallId,

@@ -1,6 +1,7 @@
 // Cases that are easily decided wrongly: found while every state was held against every event.
 import { describe, expect, it } from 'vitest';
-import type { Call, Decision, Placement } from '../../../../worker/domain/call.ts';
+import type { Call, Placement } from '../../../../worker/domain/call.ts';
+import type { Decision } from '../../../../worker/domain/decision.ts';
 import { dueAtMs, step } from '../../../../worker/domain/step.ts';
 import {
   away,

@@ -1,10 +1,6 @@
 // Walks through everything that can happen to a call, from nothing, and tells every decision on the way.
-import {
-  wanted,
-  type Call,
-  type CallEvent,
-  type TimerName,
-} from '../../../../worker/domain/call.ts';
+import { wanted, type Call, type TimerName } from '../../../../worker/domain/call.ts';
+import type { CallEvent } from '../../../../worker/domain/call-event.ts';
 import { dueAtMs, step } from '../../../../worker/domain/step.ts';
 import {
   failure,

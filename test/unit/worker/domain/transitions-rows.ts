@@ -1,11 +1,11 @@
 // Everything that can happen to a call: the rows of the tables in ARCHITECTURE.md. The compiler sees to it that no event, job,
 // timer or end of the media is left out.
+import type { Placement } from '../../../../worker/domain/call.ts';
 import type {
   AudioCommand,
   CallEvent,
   MediaEndReason,
-  Placement,
-} from '../../../../worker/domain/call.ts';
+} from '../../../../worker/domain/call-event.ts';
 import {
   answers,
   away,

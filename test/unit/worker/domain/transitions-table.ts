@@ -1,12 +1,8 @@
 // The tables of ARCHITECTURE.md that say what becomes of a call in every state at every event: made by asking `step`.
 // `transitions-sheet.ts` writes them down.
-import type {
-  Call,
-  CallEvent,
-  Decision,
-  TimelineType,
-  TimerName,
-} from '../../../../worker/domain/call.ts';
+import type { Call, TimerName } from '../../../../worker/domain/call.ts';
+import type { CallEvent } from '../../../../worker/domain/call-event.ts';
+import type { Decision, TimelineType } from '../../../../worker/domain/decision.ts';
 import type { JobResult, PendingJob } from '../../../../worker/domain/job.ts';
 import { step } from '../../../../worker/domain/step.ts';
 import {

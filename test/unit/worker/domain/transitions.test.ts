@@ -2,12 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import {
-  CALL_STATES,
-  isSettled,
-  type Call,
-  type TimelineType,
-} from '../../../../worker/domain/call.ts';
+import { CALL_STATES, isSettled, type Call } from '../../../../worker/domain/call.ts';
+import type { TimelineType } from '../../../../worker/domain/decision.ts';
 import { FAILED_CALLER, type OutcomeReason } from '../../../../worker/domain/outcome.ts';
 import { dueAtMs, step } from '../../../../worker/domain/step.ts';
 import { callIn, KINDS, type Column, type Scene } from './transitions-calls.ts';

@@ -1,16 +1,14 @@
 // What random walks of the state machine are made of: any events, in any order.
 import fc from 'fast-check';
-import {
-  type AudioCommand,
-  type CallEvent,
-  type CallPolicy,
-  type Dial,
-  type MediaEndReason,
-  type Offer,
-  type Placement,
-  type Target,
-  type Termination,
-} from '../../../../../worker/domain/call.ts';
+import type { CallPolicy, Placement, Target } from '../../../../../worker/domain/call.ts';
+import type {
+  AudioCommand,
+  CallEvent,
+  Dial,
+  MediaEndReason,
+  Offer,
+  Termination,
+} from '../../../../../worker/domain/call-event.ts';
 import type {
   AgentId,
   CallId,

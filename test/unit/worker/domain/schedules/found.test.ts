@@ -1,6 +1,8 @@
 // Decisions that random schedules found wrong, each as the shortest way to it.
 import { expect, it } from 'vitest';
-import type { Call, CallEvent, Decision, Dial, Offer } from '../../../../../worker/domain/call.ts';
+import type { Call } from '../../../../../worker/domain/call.ts';
+import type { CallEvent, Dial, Offer } from '../../../../../worker/domain/call-event.ts';
+import type { Decision } from '../../../../../worker/domain/decision.ts';
 import type {
   AgentId,
   CallId,

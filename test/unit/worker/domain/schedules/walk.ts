@@ -3,10 +3,10 @@ import {
   hasMedia,
   isSettled,
   type Call,
-  type CallEvent,
-  type Decision,
   type Placement,
 } from '../../../../../worker/domain/call.ts';
+import type { CallEvent } from '../../../../../worker/domain/call-event.ts';
+import type { Decision } from '../../../../../worker/domain/decision.ts';
 import type { JobResult, PendingJob } from '../../../../../worker/domain/job.ts';
 import { dueAtMs, step } from '../../../../../worker/domain/step.ts';
 import { claimOf, NOW, relay, type Walk } from './any-walk.ts';
