@@ -27,7 +27,7 @@ export class RoutingAgent {
   readonly #outside: Outside;
   readonly #random: Random;
   readonly #figures: Figures;
-  /** When whom claimed which call: all agents of one process share it. */
+  /** When who claimed which call, by both: all agents of one process share it. */
   readonly #claimedAtMs: Map<string, number>;
   /** Calls that ring here and were seen to. */
   readonly #seen = new Set<string>();
@@ -68,9 +68,9 @@ export class RoutingAgent {
       this.#seen.add(call.id);
       void this.#react(call.id);
     } else if (!rings && this.#seen.delete(call.id)) {
-      const claimedAtMs = this.#claimedAtMs.get(call.id);
-      const isBeaten = call.claimed_by !== null && call.claimed_by.agent_id !== this.id;
-      if (notice.type === 'claim' && isBeaten && claimedAtMs !== undefined)
+      const winner = call.claimed_by?.agent_id;
+      const claimedAtMs = this.#claimedAtMs.get(`${call.id} ${winner}`);
+      if (notice.type === 'claim' && winner !== this.id && claimedAtMs !== undefined)
         this.#figures.losersToldMs.push(performance.now() - claimedAtMs);
     }
   }
@@ -102,8 +102,7 @@ export class RoutingAgent {
   }
 
   async #take(callId: string, stays: boolean): Promise<void> {
-    const atMs = performance.now();
-    if (!this.#claimedAtMs.has(callId)) this.#claimedAtMs.set(callId, atMs);
+    this.#claimedAtMs.set(`${callId} ${this.id}`, performance.now());
     try {
       await this.#client.claim(callId);
     } catch (error) {
@@ -111,7 +110,6 @@ export class RoutingAgent {
       this.#figures.beaten += 1;
       return;
     }
-    this.#claimedAtMs.set(callId, atMs);
     if (!stays) return this.#vanish();
     this.#outside.tell({ do: 'ready', callId, identity: `agent-${this.id}` });
     await delay(1_000 + this.#random.next() * TALKS_MS);
