@@ -60,7 +60,7 @@ const isDone = ({ state }: Call): boolean =>
   state === 'tombstone' || state === 'ending' || state === 'ended';
 
 /** @returns below 0 when the call of `one` comes before that of `other` */
-export const compareSearches = (
+const compareSearches = (
   one: { readonly search: Search; readonly id: string },
   other: { readonly search: Search; readonly id: string },
 ): number =>

@@ -1,6 +1,6 @@
 // Decisions that only calls started by the user need: offer, pre-accept, accept. Pure.
 import type { Call, CallPolicy, Placement } from './call.ts';
-import type { Offer, RoutingFacts, Termination } from './call-event.ts';
+import type { Offer, Termination } from './call-event.ts';
 import {
   again,
   ANSWER_MARGIN_MS,
@@ -31,14 +31,6 @@ export const NO_POLICY: CallPolicy = {
   hasFallbackText: false,
   isLeftToVoicemail: false,
   recording: null,
-};
-
-/** Of a caller nothing is known. */
-export const NO_FACTS: RoutingFacts = {
-  country: null,
-  tags: [],
-  isReturning: false,
-  numberHours: null,
 };
 
 /** An inbound call as it is announced; undecided, so its version is 0. */

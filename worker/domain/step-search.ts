@@ -2,7 +2,7 @@
 import { isOver, type Call } from './call.ts';
 import { without, type Answer, type Change } from './change.ts';
 import { advance } from './step-flow.ts';
-import { fits, ringsAtOnce, type Desk } from './desk.ts';
+import { fits, isPassedOver, ringsAtOnce, type Desk } from './desk.ts';
 import { searchOf, type Flow, type Rung, type Search, type Tried } from './flow.ts';
 import type { AgentId } from './ids.ts';
 import { isTakingPart } from './people.ts';
@@ -41,18 +41,15 @@ export function ringNext(call: Call, search: Search, desk: Desk, nowMs: number):
 
 /** Whoever was not rung for the call yet; when there is nobody, those who did not answer. */
 function candidates(call: Call, search: Search, desk: Desk): Member[] {
-  const { rung, tried } = search;
   const able = desk.members.filter(
     (member) =>
       fits(search, member) &&
       !isTakingPart(call, search, member.id) &&
-      !rung.some(({ agentId }) => agentId === member.id) &&
-      !tried.some(({ agentId, why }) => agentId === member.id && why === 'declined') &&
+      !isPassedOver(search, member.id) &&
       desk.isFreeFor(search, member),
   );
-  const fresh = able.filter(({ id }) => !tried.some(({ agentId }) => agentId === id));
-  const sorted = (fresh.length > 0 ? fresh : able).toSorted(order(call, search));
-  return sorted;
+  const fresh = able.filter(({ id }) => !search.tried.some(({ agentId }) => agentId === id));
+  return (fresh.length > 0 ? fresh : able).toSorted(order(call, search));
 }
 
 function order(call: Call, { strategy }: Search): (one: Member, other: Member) => number {

@@ -1,21 +1,11 @@
 // Decides what an event does to a call: `step(call, event, now)` -> the next call, one timeline entry, and what is to be done.
 // Pure and total: every state has an answer for every event, and an event that says nothing new changes nothing.
-import {
-  describeJob,
-  hasMedia,
-  isOver,
-  wanted,
-  type Call,
-  type Placement,
-  type TimerName,
-} from './call.ts';
+import { hasMedia, isOver, wanted, type Call, type Placement, type TimerName } from './call.ts';
 import type { Actor, CallEvent } from './call-event.ts';
 import type { Decision, RelayMessage } from './decision.ts';
 import {
-  again,
   deleteRoom,
   ending,
-  failureDetail,
   without,
   type Answer,
   type Change,
@@ -24,7 +14,6 @@ import {
 import {
   leaseJobs,
   queueDueAtMs,
-  withoutJob,
   withoutQueuedGraph,
   type JobResult,
   type PendingJob,
@@ -32,31 +21,22 @@ import {
 import { NOBODY, type Desk } from './desk.ts';
 import { agentOfIdentity, type AgentId } from './ids.ts';
 import { outcome } from './outcome.ts';
-import {
-  blankCall,
-  onAccept,
-  onAnswered,
-  onInboundTerminate,
-  onOffer,
-  onPreAccept,
-} from './step-inbound.ts';
+import { blankCall, onAnswered, onInboundTerminate, onOffer } from './step-inbound.ts';
 import { aiJobs, onAiJoined, onAiLost, onTransferAsked, recalledBy } from './step-ai.ts';
-import { onAskSent, onPermission } from './step-ask.ts';
+import { onPermission } from './step-ask.ts';
 import { onAudioCommand, onRecordingFailed, onRecordingKept } from './step-audio.ts';
 import {
-  onAgentThere,
   onAnswer,
   onDial,
-  onDialled,
   onOfferMade,
   onOutboundEnd,
   onOutboundTerminate,
   onOutboundTimer,
   onStatus,
 } from './step-outbound.ts';
-import { onEndpoint } from './step-endpoint.ts';
+import { onJob } from './step-job.ts';
 import { onKey, onSilence, onSoundOver, onStepTimer } from './step-prompted.ts';
-import { onNoRelay, onProbed, onRelayBack, onRelayLost, onRelaySilent } from './step-relay.ts';
+import { onNoRelay, onRelayBack, onRelayLost, onRelaySilent } from './step-relay.ts';
 import {
   onAnswerLimit,
   onClaim,
@@ -65,7 +45,6 @@ import {
   onMediaEnded,
   onReady,
   onRoomAway,
-  onRoomJob,
   release,
 } from './step-room.ts';
 import { onEachTimer, onPeople, onRingEnded } from './step-search.ts';
@@ -248,98 +227,6 @@ function onEnd(call: Call, actor: Actor, nowMs: number): Answer {
   const reason =
     call.state === 'active' || call.state === 'accepting' ? 'agent-hung-up' : 'rejected';
   return ending(call, outcome(reason, actor.kind), nowMs);
-}
-
-function onJob(
-  call: Call,
-  { jobId, result }: Extract<CallEvent, { type: 'job' }>,
-  nowMs: number,
-  free: Placement | null,
-  desk: Desk,
-): Answer {
-  const done = call.pending.find((entry) => entry.id === jobId);
-  // The reply to an attempt whose lease ran out and that was settled otherwise.
-  if (!done) return null;
-  const { job } = done;
-  if (job.lane === 'message') return onMessageSent(call, done, job.action, result);
-  if (job.lane === 'endpoint') return onEndpoint(call, done, result, desk, nowMs);
-  if (job.lane === 'record') return onRecorded(call, done, result, nowMs);
-  if (job.lane === 'room') {
-    if (job.action === 'probe') return onProbed(call, done, result, nowMs);
-    if (job.action !== 'await') return onRoomJob(call, done, job.action, result, desk, nowMs);
-    const pending = withoutJob(call.pending, done.id);
-    if (result.ok) return onAgentThere(call, pending, free, nowMs);
-    const retry = call.state === 'claimed' ? again(call, done, result, nowMs) : null;
-    const detail = failureDetail(done, result);
-    return retry ?? { patch: { pending }, entry: { type: 'action-failed', detail } };
-  }
-  switch (job.action) {
-    case 'connect':
-      return onDialled(call, done, result, nowMs);
-    case 'ask':
-      return onAskSent(call, done, result, free, nowMs);
-    case 'pre_accept':
-      return onPreAccept(call, done, result, desk, nowMs);
-    case 'accept':
-      return onAccept(call, done, result, nowMs);
-    case 'reject':
-    case 'terminate':
-      return onEndTold(call, done, result, nowMs);
-  }
-}
-
-function onEndTold(call: Call, done: PendingJob, result: JobResult, nowMs: number): Answer {
-  const pending = withoutJob(call.pending, done.id);
-  if (result.ok) {
-    return {
-      patch: { state: 'ended', pending },
-      entry: { type: 'end-confirmed', detail: { by: describeJob(done.job) } },
-    };
-  }
-  const detail = failureDetail(done, result);
-  // The provider's own webhook was faster; of a call that turned up after its end none has come yet.
-  const isConfirmed =
-    call.state === 'ended' && (call.direction === 'inbound' || call.finishedAtMs !== null);
-  const retry = isConfirmed ? null : again(call, done, result, nowMs);
-  if (call.state === 'ended' && !retry) {
-    return { patch: { pending }, entry: { type: 'action-failed', detail } };
-  }
-  return (
-    retry ?? { patch: { state: 'ended', pending }, entry: { type: 'end-unconfirmed', detail } }
-  );
-}
-
-function onMessageSent(
-  call: Call,
-  done: PendingJob,
-  action: 'fallback' | 'send',
-  result: JobResult,
-): Answer {
-  const pending = withoutJob(call.pending, done.id);
-  return result.ok
-    ? { patch: { pending }, entry: { type: action === 'send' ? 'message-sent' : 'fallback-sent' } }
-    : { patch: { pending }, entry: { type: 'action-failed', detail: failureDetail(done, result) } };
-}
-
-function onRecorded(call: Call, done: PendingJob, result: JobResult, nowMs: number): Answer {
-  const pending = withoutJob(call.pending, done.id);
-  if (!result.ok) {
-    const detail = failureDetail(done, result);
-    return (
-      again(call, done, result, nowMs) ?? {
-        patch: { pending },
-        entry: { type: 'action-failed', detail },
-      }
-    );
-  }
-  const { charge = null } = result;
-  if (charge === null || charge.billedS === 0) {
-    return { patch: { pending, charge }, entry: { type: 'recorded' } };
-  }
-  return {
-    patch: { pending, charge },
-    entry: { type: 'charged', detail: { billed_seconds: charge.billedS } },
-  };
 }
 
 // ---- time ------------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import type { CallId, ContactId, NumberId } from '../../../worker/domain/ids.ts'
 import type { Contact } from '../../../worker/ports.ts';
 import type { Delivery } from '../../../worker/intake.ts';
 import type { MetaCall, MetaNews } from './meta.ts';
-import { NO_FACTS } from '../../../worker/domain/step-inbound.ts';
+import { NO_FACTS } from '../../support/no-facts.ts';
 
 /** Provider: a call must be accepted within about 30 to 60 s. Calling API reference, read 2026-06. */
 const ANSWER_LIMIT_MS = 30_000;

@@ -16,7 +16,8 @@ import type { Member } from '../../../../worker/domain/roster.ts';
 import { ruleSet, type RuleSet } from '../../../../worker/domain/rules.ts';
 import type { JobResult } from '../../../../worker/domain/job.ts';
 import { dueAtMs, step } from '../../../../worker/domain/step.ts';
-import { NO_FACTS, NO_POLICY } from '../../../../worker/domain/step-inbound.ts';
+import { NO_POLICY } from '../../../../worker/domain/step-inbound.ts';
+import { NO_FACTS } from '../../../support/no-facts.ts';
 
 export const START_MS = 1_790_000_000_000;
 

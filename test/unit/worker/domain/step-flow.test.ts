@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest';
 import type { TimelineEntry } from '../../../../worker/domain/decision.ts';
 import { step } from '../../../../worker/domain/step.ts';
-import { NO_FACTS, NO_POLICY } from '../../../../worker/domain/step-inbound.ts';
+import { NO_POLICY } from '../../../../worker/domain/step-inbound.ts';
+import { NO_FACTS } from '../../../support/no-facts.ts';
 import { Floor, START_MS } from './floor.ts';
 
 const queue = { queue: { team: 'sales', longest_wait_s: 30 } };

@@ -19,7 +19,7 @@ import type {
   RelayId,
 } from '../../../../worker/domain/ids.ts';
 import { dueAtMs, step as decide } from '../../../../worker/domain/step.ts';
-import { NO_FACTS } from '../../../../worker/domain/step-inbound.ts';
+import { NO_FACTS } from '../../../support/no-facts.ts';
 
 const NOW = 1_790_000_000_000;
 const id = 'c1' as CallId;

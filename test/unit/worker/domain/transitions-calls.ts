@@ -23,7 +23,7 @@ import type {
 } from '../../../../worker/domain/ids.ts';
 import type { Job, JobFailure, JobResult, PendingJob } from '../../../../worker/domain/job.ts';
 import { dueAtMs, step } from '../../../../worker/domain/step.ts';
-import { NO_FACTS } from '../../../../worker/domain/step-inbound.ts';
+import { NO_FACTS } from '../../../support/no-facts.ts';
 import type { Remark } from '../../../../worker/domain/step-remark.ts';
 
 type NameOf<J> = J extends Job ? `${J['lane']}.${J['action']}` : never;

@@ -17,7 +17,7 @@ import type {
   RelayId,
 } from '../../../../../worker/domain/ids.ts';
 import type { JobResult } from '../../../../../worker/domain/job.ts';
-import { NO_FACTS } from '../../../../../worker/domain/step-inbound.ts';
+import { NO_FACTS } from '../../../../support/no-facts.ts';
 
 export const NOW = Date.UTC(2026, 9, 1);
 /** One turn of a walk: what happens, how long after the one before, and where media could go then. */

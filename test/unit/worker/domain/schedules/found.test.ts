@@ -11,7 +11,8 @@ import type {
   RelayId,
 } from '../../../../../worker/domain/ids.ts';
 import type { JobResult, PendingJob } from '../../../../../worker/domain/job.ts';
-import { NO_FACTS, NO_POLICY } from '../../../../../worker/domain/step-inbound.ts';
+import { NO_POLICY } from '../../../../../worker/domain/step-inbound.ts';
+import { NO_FACTS } from '../../../../support/no-facts.ts';
 import { dueAtMs, step } from '../../../../../worker/domain/step.ts';
 
 const NOW = 1_790_000_000_000;
