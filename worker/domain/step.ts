@@ -3,14 +3,7 @@
 import { hasMedia, isOver, wanted, type Call, type Placement, type TimerName } from './call.ts';
 import type { Actor, CallEvent } from './call-event.ts';
 import type { Decision, RelayMessage } from './decision.ts';
-import {
-  deleteRoom,
-  ending,
-  without,
-  type Answer,
-  type Change,
-  type Refused,
-} from './change.ts';
+import { deleteRoom, ending, without, type Answer, type Change, type Refused } from './change.ts';
 import {
   leaseJobs,
   queueDueAtMs,
